@@ -351,3 +351,56 @@ class Record(BaseModel):
     started: str = ""
     finished: str = ""
     curves: str | None = Field(None, description="name of the npz file beside the record with curves and per-image scores")
+
+
+# --- latency ------------------------------------------------------------------------------------------------------
+
+
+class Timing(BaseModel):
+    """Order statistics of repeated calls, in milliseconds. ``p99`` is None below 662 calls, where its 95 % interval
+    would need an order statistic that is not there; ``intervals`` holds the 95 % intervals of the percentiles."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    calls: int
+    p50: float
+    p90: float
+    p95: float
+    p99: float | None
+    intervals: dict[str, tuple[float, float]]
+
+
+class Latency(BaseModel):
+    """Batch-1 latency of one fitted method, measured alone on its machine.
+
+    ``end_to_end`` covers decoding the file, preprocessing, prediction and the map on the host; ``predict`` the
+    method's call on a decoded image. Measured once per (method, params, image size, resources), on ``category``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    dataset: str
+    category: str
+    method: str
+    params: dict[str, Any]
+    resources: Resources
+    profile: str
+    image_height: int
+    image_width: int
+    end_to_end: Timing
+    predict: Timing
+    first_call_ms: float
+    peak_memory_mb: float
+    flags: tuple[str, ...]
+    manifest: dict[str, Any]
+    code_version: str
+    finished: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A trial's record and, where it was measured, the latency of its method with the same params and resources."""
+
+    record: Record
+    latency: Latency | None
