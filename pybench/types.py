@@ -206,6 +206,14 @@ class Method(ABC):
         """Reasons why these parameters cannot run on this device; empty when they can."""
         return []
 
+    @classmethod
+    def prepare(cls, params: MethodParams) -> dict[str, str]:
+        """Make sure that what a trial needs beside the data (weights) is on this machine, before any trial starts.
+
+        Returns {name: sha256} of the files on which results depend. Raises ``InputError`` where something is missing.
+        """
+        return {}
+
     @abstractmethod
     def fit(self, train: Images) -> None:
         """Learn from normal images."""
@@ -345,6 +353,7 @@ class Record(BaseModel):
     peak_memory_mb: float | None = None
     backends: dict[str, str] = {}
     provenance: dict[str, Any] = {}
+    assets: dict[str, str] = {}
     fingerprint: str = ""
     code_version: str = ""
     environment: dict[str, Any] = {}

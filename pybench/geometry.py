@@ -1,0 +1,61 @@
+"""Where a pixel of the image lies in the model's input, and back: resize to a square, then an optional centre crop.
+
+The same geometry serves images (bilinear, antialiased), masks (nearest neighbour) and score maps (bilinear, the way
+back), so a map and a mask always mean the same pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from pybench.types import MethodParams
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """``image_size`` is the side after resizing; ``crop_size`` <= image_size that of the centre crop, or None."""
+
+    image_size: int
+    crop_size: int | None = None
+
+    @classmethod
+    def of(cls, params: MethodParams) -> Geometry:
+        """The geometry that a method's parameters ask for."""
+        return cls(params.image_size, params.crop_size)
+
+    @property
+    def input_size(self) -> int:
+        """Side of the model's square input."""
+        return self.crop_size or self.image_size
+
+    @property
+    def _margin(self) -> int:
+        return (self.image_size - self.input_size) // 2
+
+    def to_input(self, images: Tensor) -> Tensor:
+        """Resize and crop images [B, 3, H, W] to [B, 3, S, S]."""
+        size = (self.image_size, self.image_size)
+        if images.shape[-2:] != size:
+            images = interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
+        start, stop = self._margin, self._margin + self.input_size
+        return images[..., start:stop, start:stop]
+
+    def mask_to_input(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Resize (nearest neighbour at pixel centres) and crop a mask [H, W] to [S, S]."""
+        positions = np.arange(self._margin, self._margin + self.input_size) + 0.5
+        rows = (positions * mask.shape[0] / self.image_size).astype(np.intp)
+        columns = (positions * mask.shape[1] / self.image_size).astype(np.intp)
+        return mask[np.ix_(rows, columns)]
+
+    def map_to_image(self, score_map: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+        """Bring a map [S, S] to the image's own size; pixels that were cropped away score the map's minimum."""
+        full = torch.full((1, 1, self.image_size, self.image_size), float(score_map.min()))
+        start, stop = self._margin, self._margin + self.input_size
+        full[..., start:stop, start:stop] = torch.from_numpy(score_map)
+        return interpolate(full, size=(height, width), mode="bilinear", align_corners=False)[0, 0].numpy()

@@ -1,0 +1,143 @@
+"""Finds methods, datasets and metrics by name, and imports a file only when its name is asked for.
+
+A plug-in is one file whose stem is its name. Files are looked for in the package, then among the installed entry points
+(groups ``pybench.methods``, ``pybench.datasets``, ``pybench.metrics``), then in the folders given to ``add_plugins``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from pybench.types import Dataset, InputError, Method, Metric
+
+Kind = Literal["method", "dataset", "metric"]
+
+_plugin_folders: list[Path] = []
+
+
+def add_plugins(folder: Path) -> None:
+    """Also look in ``folder``/methods, ``folder``/datasets and ``folder``/metrics.
+
+    Raises:
+        InputError: none of the three is there.
+    """
+    folder = folder.resolve()
+    if not any((folder / f"{kind}s").is_dir() for kind in ("method", "dataset", "metric")):
+        raise InputError(f"{folder}: no plug-ins here; expected a folder methods/, datasets/ or metrics/ with one file per plug-in")
+    if folder not in _plugin_folders:
+        _plugin_folders.append(folder)
+
+
+def plugin_folders() -> tuple[Path, ...]:
+    """The folders given to ``add_plugins``, in order."""
+    return tuple(_plugin_folders)
+
+
+def names(kind: Kind) -> list[str]:
+    """All names of a kind, sorted; nothing is imported but the package that holds them."""
+    plugged = {file.stem for folder in _plugin_folders for file in (folder / f"{kind}s").glob("*.py")}
+    found = set(_packaged(kind)) | set(_entry_points(kind)) | plugged
+    return sorted(name for name in found if not name.startswith("_"))
+
+
+def load(kind: Kind, name: str) -> Any:
+    """The class of a method or dataset, or a metric, by its name.
+
+    Raises:
+        InputError: no such name (the nearest known one is named), or its file cannot be imported or does not keep to
+            the rule of one plug-in per file.
+    """
+    if name not in names(kind):
+        raise InputError(unknown(kind, name, names(kind)))
+    try:
+        module = _import(kind, name)
+    except Exception as error:
+        raise InputError(f"{kind} '{name}' cannot be imported: {type(error).__name__}: {error}") from error
+    return _one_plugin(kind, name, module)
+
+
+def source(kind: Kind, name: str) -> Path:
+    """The file that a loaded plug-in came from."""
+    file = _import(kind, name).__file__
+    assert file is not None, "a plug-in is always a file"
+    return Path(file)
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The message for a name that is not known: it names the nearest one, or all where none is near."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"
+    return f"unknown {what} '{name}'; {hint}"
+
+
+def _packaged(kind: Kind) -> list[str]:
+    package = importlib.import_module(f"pybench.{kind}s")
+    return [module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg]
+
+
+@cache
+def _entry_points(kind: Kind) -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=f"pybench.{kind}s")}
+
+
+def _import(kind: Kind, name: str) -> ModuleType:
+    for folder in _plugin_folders:
+        file = folder / f"{kind}s" / f"{name}.py"
+        if file.is_file():
+            return _import_file(f"pybench_plugins.{kind}s.{name}", file)
+    if name in _entry_points(kind):
+        return importlib.import_module(_entry_points(kind)[name].partition(":")[0])
+    return importlib.import_module(f"pybench.{kind}s.{name}")
+
+
+def _import_file(module_name: str, file: Path) -> ModuleType:
+    loaded = sys.modules.get(module_name)
+    if loaded is not None and loaded.__file__ == str(file):
+        return loaded
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    assert spec is not None and spec.loader is not None, "a .py file always has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    return module
+
+
+def _one_plugin(kind: Kind, name: str, module: ModuleType) -> Any:
+    if kind == "metric":
+        metric = getattr(module, "METRIC", None)
+        if not isinstance(metric, Metric) or metric.name != name:
+            raise InputError(f"{module.__file__}: expected METRIC, a pybench.types.Metric named '{name}'")
+        return metric
+    base = Method if kind == "method" else Dataset
+    classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__
+    ]
+    named = [cls for cls in classes if _name(cls) == name]
+    if len(named) != 1:
+        found = ", ".join(cls.__name__ for cls in classes) or "none"
+        raise InputError(f"{module.__file__}: expected one {base.__name__} class named '{name}', as its file is; found: {found}")
+    return named[0]
+
+
+def _name(cls: type) -> str | None:
+    if issubclass(cls, Method):
+        return getattr(cls, "name", None)
+    info = getattr(cls, "info", None)
+    return info.name if info is not None else None
