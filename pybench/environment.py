@@ -1,0 +1,102 @@
+"""What a record says of the machine and the libraries that it was made with; imports none of them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pybench import __version__
+
+LIBRARIES = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "timm": "timm",
+    "numpy": "numpy",
+    "faiss": "faiss-cpu",
+    "ray": "ray",
+}
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@lru_cache(maxsize=1)
+def environment() -> dict[str, Any]:
+    """Python, platform, CPU, memory (MB), GPUs and library versions of this process's machine; read once."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu_model(),
+        "cores": usable_cores(),
+        "memory_mb": memory_mb(),
+        "gpus": _gpus(),
+        "versions": {"pybench": __version__} | {name: _version(package) for name, package in LIBRARIES.items()},
+    }
+
+
+def machine(environment: Mapping[str, Any]) -> str:
+    """One line about a record's machine, such as ``AMD EPYC 7B13, 2 cores, 8 GB, no GPU``; empty where unknown."""
+    if not environment.get("cpu"):
+        return ""
+    gpus = environment.get("gpus") or []
+    counted = [f"{gpus.count(name)} x {name}" if gpus.count(name) > 1 else name for name in dict.fromkeys(gpus)]
+    memory = environment.get("memory_mb")
+    parts = [environment["cpu"], f"{environment.get('cores', '?')} cores"]
+    parts += [f"{memory / 1024:.0f} GB"] if memory else []
+    return ", ".join([*parts, *(counted or ["no GPU"])])
+
+
+def usable_cores() -> int:
+    """CPU cores that this process may use: its affinity, and the control group's quota where there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = _read(_CGROUP / "cpu.max").partition(" ")
+    if quota.isdigit() and period.isdigit():
+        cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
+
+
+def memory_mb() -> int:
+    """Memory that this process may use: the machine's, or the control group's limit where that is less."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = _read(_CGROUP / "memory.max")
+    return (min(total, int(limit)) if limit.isdigit() else total) // 2**20
+
+
+def _cpu_model() -> str:
+    for line in _read(Path("/proc/cpuinfo")).splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return " ".join(value.split())
+    return platform.processor() or platform.machine()
+
+
+def _gpus() -> list[str]:
+    """Names of the NVIDIA GPUs that the driver's own tool lists; asking torch would import it."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    command = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in answer.stdout.splitlines() if line.strip()] if answer.returncode == 0 else []
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

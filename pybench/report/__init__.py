@@ -1,0 +1,1 @@
+"""Results for people and for other programs: tables, progress, JSON, Parquet and CSV."""

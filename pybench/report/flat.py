@@ -1,0 +1,104 @@
+"""Results as plain data: one nested object per trial, and the same object as one flat row."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pybench.types import Latency, Result
+
+# Nested per defect type, or long: they stay in the record and in the JSON, and out of the flat table.
+_NOT_FLAT = ("by_defect_type", "intervals", "remarks")
+
+
+def trial_object(result: Result) -> dict[str, Any]:
+    """One trial as JSON-ready data: what was run, what came out, its latency (or None), where it came from."""
+    record, spec = result.record, result.record.spec
+    data = record.model_dump(mode="json", exclude={"spec", "curves", "schema_version", "metrics", "status", "reason"})
+    described = spec.model_dump(mode="json", exclude={"metrics"})
+    return {
+        "status": record.status,
+        "reason": record.reason,
+        **described,
+        "key": data.pop("key"),
+        "metrics": dict.fromkeys(spec.metrics) | record.metrics,
+        "latency": latency_object(result.latency) if result.latency else None,
+        **data,
+    }
+
+
+def latency_object(latency: Latency) -> dict[str, Any]:
+    """Batch-1 latency in milliseconds: ``p50_ms`` is end to end, ``predict_p50_ms`` the call alone."""
+    data: dict[str, Any] = {}
+    for prefix, timing in (("", latency.end_to_end), ("predict_", latency.predict)):
+        data |= {f"{prefix}{name}_ms": getattr(timing, name) for name in ("p50", "p90", "p95", "p99")}
+        data[f"{prefix}calls"] = timing.calls
+        data |= {f"{prefix}{name}_interval_ms": list(limits) for name, limits in timing.intervals.items()}
+    return data | {
+        "first_call_ms": latency.first_call_ms,
+        "peak_memory_mb": latency.peak_memory_mb,
+        "category": latency.category,
+        "image_height": latency.image_height,
+        "image_width": latency.image_width,
+        "flags": list(latency.flags),
+        "manifest": latency.manifest,
+        "finished": latency.finished,
+        "key": latency.key,
+    }
+
+
+def rows(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """One flat row per trial, with columns such as ``metrics.image_auroc``, ``params.image_size``, ``latency.p50_ms``.
+
+    Every row has the same columns, in the same order; what a trial lacks is None. Lists are given as JSON text.
+    """
+    flat = [
+        _flatten({name: value for name, value in trial_object(result).items() if name not in _NOT_FLAT})
+        for result in results
+    ]
+    present = {name for row in flat for name in row}
+    # A group such as `latency` is None in one trial and several columns in another.
+    columns = [name for row in flat for name in row if not any(other.startswith(f"{name}.") for other in present)]
+    ordered = _grouped(dict.fromkeys(columns))
+    return [{name: row.get(name) for name in ordered} for row in flat]
+
+
+def to_json(value: Any) -> str:
+    """Strict JSON, indented; a NaN or an infinity would be a bug and raises ValueError."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def matches(row: Mapping[str, Any], filters: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a flat row has, for every column named, one of the values given (compared as text)."""
+    return all(_text(row[column]) in values for column, values in filters.items())
+
+
+def _flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        column = f"{prefix}{name}"
+        if isinstance(item, Mapping):
+            flat |= _flatten(item, f"{column}.")
+        elif isinstance(item, (list, tuple)):
+            flat[column] = json.dumps(item, ensure_ascii=False)
+        else:
+            flat[column] = item
+    return flat
+
+
+def _grouped(columns: Iterable[str]) -> list[str]:
+    """Columns of one group side by side, groups in the order of their first column."""
+    groups: dict[str, list[str]] = {}
+    for column in columns:
+        groups.setdefault(column.partition(".")[0], []).append(column)
+    return [column for group in groups.values() for column in group]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "none"}[value]
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    return str(value)

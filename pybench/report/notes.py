@@ -1,0 +1,118 @@
+"""The words around a result table: its title, the facts under the title, and the footnotes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pybench.environment import machine
+from pybench.report.names import STATUS_WORDS, UNDEFINED, listed, metric_words
+from pybench.types import Latency, Protocol, Record, RtoOptions
+
+
+def title(records: Sequence[Record]) -> str:
+    """Names suite, dataset, profile and the backbones' weights."""
+    spec = records[0].spec
+    weights = _values(record.spec.params.get("weights") for record in records)
+    parts = [f"{spec.suite}: {spec.dataset}", f"{spec.profile} profile", *([f"weights: {weights}"] if weights else [])]
+    return ", ".join(parts)
+
+
+def facts(records: Sequence[Record]) -> list[str]:
+    """What all trials of a table share: seeds, protocol, backbone, resources and machine."""
+    spec = records[0].spec
+    data = [_seeds("data", (record.spec.data_seed for record in records))]
+    data += [_seeds("trial", (record.spec.seed for record in records))]
+    data += [f"{name}={value}" for name, value in sorted(spec.dataset_options.items())]
+    data += _rto(spec.rto) + _protocol(spec.protocol)
+    networks = [
+        f"{name.replace('_', ' ')} {values}"
+        for name in ("backbone", "image_size")
+        if (values := _values(record.spec.params.get(name) for record in records))
+    ]
+    devices = [f"{r.spec.resources.device} with {_counted(r.spec.resources.threads, 'thread')}" for r in records]
+    machines = _values(machine(record.environment) for record in records)
+    return [", ".join(data), ", ".join([*networks, _values(devices)]), *([f"machine: {machines}"] if machines else [])]
+
+
+def undefined(records: Iterable[Record], metrics: Sequence[str]) -> list[str]:
+    """One note per reason why a metric has no value."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        for metric in metrics:
+            if record.status == "ok" and record.metrics.get(metric) is None:
+                reason = record.undefined.get(metric, "not computed")
+                places.setdefault((metric, reason), []).append(_place(record))
+    return [
+        f"{UNDEFINED} {' '.join(metric_words(metric))}: {reason} ({listed(at)})"
+        for (metric, reason), at in places.items()
+    ]
+
+
+def failures(records: Iterable[Record]) -> list[str]:
+    """One note per way in which trials ended without a result; a traceback is cut to its last line."""
+    records = list(records)
+    several = len({record.spec.seed for record in records}) > 1
+    places: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        if record.status != "ok":
+            what = (STATUS_WORDS[record.status], last_line(record.reason))
+            places.setdefault(what, []).append(_place(record) + (f" seed {record.spec.seed}" if several else ""))
+    return [f"{word}: {reason or 'no reason given'} ({listed(at)})" for (word, reason), at in places.items()]
+
+
+def last_line(reason: str) -> str:
+    """What a reason comes to: the last line of a traceback, the first line of anything else."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    return lines[-1] if any(line.startswith("Traceback ") for line in lines) else lines[0]
+
+
+def latency_notes(latencies: Sequence[Latency]) -> list[str]:
+    """What the latency was measured on, and what was flagged about the measurement."""
+    if not latencies:
+        return ["latency: not measured"]
+    setups = [
+        f"{one.category} at {one.image_width}x{one.image_height}, {one.end_to_end.calls} calls, "
+        f"{one.resources.device} with {_counted(one.resources.threads, 'thread')}"
+        for one in latencies
+    ]
+    flags: dict[str, list[str]] = {}
+    for one in latencies:
+        for flag in one.flags:
+            flags.setdefault(flag, []).append(one.method)
+    notes = [f"latency: median (p50) of single images, end to end, measured alone on {listed(setups, limit=3)}"]
+    return notes + [f"! {flag} ({listed(methods)})" for flag, methods in flags.items()]
+
+
+def _place(record: Record) -> str:
+    return f"{record.spec.category}/{record.spec.method}"
+
+
+def _rto(rto: RtoOptions | None) -> list[str]:
+    if rto is None:
+        return []
+    return [f"rotation up to {rto.rotation:g}°, crop to {rto.crop * 100:g} % or more, border fill {rto.fill}"]
+
+
+def _protocol(protocol: Protocol) -> list[str]:
+    limits = [
+        f"at most {count} {part} images" if count else f"all {part} images"
+        for part, count in (("training", protocol.train_images), ("test", protocol.test_images))
+    ]
+    at = {"input": "maps evaluated at the model's input size", "image": "maps evaluated at each image's own size"}
+    return [*limits, at[protocol.evaluate_at]]
+
+
+def _seeds(kind: str, seeds: Iterable[int]) -> str:
+    distinct = sorted(set(seeds))
+    return f"{kind} {'seed' if len(distinct) == 1 else 'seeds'} {_values(distinct)}"
+
+
+def _values(values: Iterable[Any]) -> str:
+    return listed(str(value) for value in values if value not in (None, ""))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,235 @@
+"""What a result table says, before anybody draws it: columns, cells, best and second best, means, footnotes."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
+
+from pybench.report import notes
+from pybench.report.names import (
+    STATUS_WORDS,
+    UNDEFINED,
+    choose_metrics,
+    differing,
+    higher_is_better,
+    listed,
+    metric_words,
+)
+from pybench.types import Latency, Record, Result, TrialSpec, digest
+
+Key = TypeVar("Key")
+Mark = Literal["", "best", "second"]
+PERCENT_DIGITS = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One method with one set of parameters and resources. ``detail`` says how it differs from the method's others."""
+
+    key: str
+    method: str
+    detail: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.method} {self.detail}".strip()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A metric of one method, in percent. ``text`` stands where there is no value; ``spread`` is over seeds."""
+
+    value: float | None = None
+    spread: float | None = None
+    mark: Mark = ""
+    text: str = ""
+
+    @property
+    def rounded(self) -> float | None:
+        """The value as it is shown; methods that show the same are ties."""
+        return None if self.value is None else round(self.value, PERCENT_DIGITS)
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return self.text
+        spread = "" if self.spread is None else f"±{self.spread:.{PERCENT_DIGITS}f}"
+        return f"{self.value:.{PERCENT_DIGITS}f}{spread}"
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """What decides between methods beside their metrics: latency at batch 1, memory and time to fit."""
+
+    column: Column
+    latency: Latency | None
+    fit_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One table: all trials of one suite, dataset, profile and protocol."""
+
+    title: str
+    facts: list[str]
+    metrics: list[str]
+    columns: list[Column]
+    categories: list[str]
+    cells: Mapping[tuple[str, str, str], Cell]  # (category, column key, metric)
+    means: Mapping[tuple[str, str], Cell]  # (column key, metric)
+    methods: list[MethodRow]
+    notes: list[str]
+
+
+def group_key(spec: TrialSpec) -> str:
+    """Trials with the same value belong into one table."""
+    fields = {"suite", "dataset", "dataset_options", "rto", "profile", "protocol"}
+    return digest(spec.model_dump(mode="json", include=fields))
+
+
+def column_key(spec: TrialSpec) -> str:
+    """Trials with the same value belong into one column of their table."""
+    return digest(spec.model_dump(mode="json", include={"method", "params", "resources"}))
+
+
+def columns_of(specs: Iterable[TrialSpec]) -> list[Column]:
+    """The columns of a table in the order of their first trial, each named by what sets it apart."""
+    first = {column_key(spec): spec for spec in reversed(list(specs))}
+    ordered = list(reversed(first.items()))
+    columns = []
+    for key, spec in ordered:
+        settings = [_settings(other) for _, other in ordered if other.method == spec.method]
+        own = _settings(spec)
+        detail = " ".join(f"{name}={_shown(own.get(name))}" for name in differing(settings))
+        columns.append(Column(key, spec.method, detail))
+    return columns
+
+
+def summaries(results: Sequence[Result], metrics: Sequence[str] = ()) -> list[Summary]:
+    """The tables of a run.
+
+    Args:
+        metrics: those to show, in order; none shows the headline ones.
+
+    Raises:
+        InputError: a metric that is asked for was not computed in any trial.
+    """
+    shown = choose_metrics(list(dict.fromkeys(m for r in results for m in r.record.spec.metrics)), metrics)
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(group_key(result.record.spec), []).append(result)
+    return [summarise(group, shown) for group in groups.values()]
+
+
+def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequence[Column] = ()) -> Summary:
+    """One table from trials of one group; ``columns`` may name more columns than have results yet."""
+    records = [result.record for result in results]
+    columns = list(columns) or columns_of(record.spec for record in records)
+    categories = list(dict.fromkeys(record.spec.category for record in records))
+    trials: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        trials.setdefault((record.spec.category, column_key(record.spec)), []).append(record)
+    cells = {
+        (category, column.key, metric): _cell(trials.get((category, column.key), []), metric)
+        for category in categories
+        for column in columns
+        for metric in metrics
+    }
+    means, mean_notes = _means(cells, categories, columns, metrics)
+    for metric in metrics:
+        higher = higher_is_better(metric)
+        for category in categories:
+            _mark(cells, [(category, column.key, metric) for column in columns], higher)
+        _mark(means, [(column.key, metric) for column in columns], higher)
+    rows = [row for column in columns for row in _method_rows(column, results)]
+    return Summary(
+        title=notes.title(records),
+        facts=notes.facts(records),
+        metrics=list(metrics),
+        columns=list(columns),
+        categories=categories,
+        cells=cells,
+        means=means,
+        methods=rows,
+        notes=[
+            *mean_notes,
+            *notes.undefined(records, metrics),
+            *notes.failures(records),
+            *notes.latency_notes([row.latency for row in rows if row.latency]),
+        ],
+    )
+
+
+def _settings(spec: TrialSpec) -> dict[str, Any]:
+    return {**spec.params, **spec.resources.model_dump()}
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _method_rows(column: Column, results: Iterable[Result]) -> list[MethodRow]:
+    """One row per latency measured (there are several where image sizes differ), one without where there is none."""
+    own = [result for result in results if column_key(result.record.spec) == column.key]
+    fits = [result.record.timings["fit"] for result in own if "fit" in result.record.timings]
+    latencies = {result.latency.key: result.latency for result in own if result.latency}
+    fit_seconds = statistics.fmean(fits) if fits else None
+    return [MethodRow(column, latency, fit_seconds) for latency in latencies.values() or [None]]
+
+
+def _cell(records: Sequence[Record], metric: str) -> Cell:
+    values = [value * 100 for record in records if (value := record.metrics.get(metric)) is not None]
+    if values:
+        return Cell(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+    statuses = [record.status for record in records]
+    if "ok" in statuses:
+        return Cell(text=UNDEFINED)
+    return Cell(text=STATUS_WORDS[statuses[0]] if statuses else "")
+
+
+def _means(
+    cells: Mapping[tuple[str, str, str], Cell],
+    categories: Sequence[str],
+    columns: Sequence[Column],
+    metrics: Sequence[str],
+) -> tuple[dict[tuple[str, str], Cell], list[str]]:
+    """Means over the categories in which every method has the metric, so that the methods can be compared.
+
+    A method that never has the metric (it gives no maps, or has not run yet) takes no part.
+    """
+    means = {(column.key, metric): Cell(text=UNDEFINED) for column in columns for metric in metrics}
+    incomplete: dict[int, list[str]] = {}
+    for metric in metrics:
+        values = {
+            column.key: {x: value for x in categories if (value := cells[x, column.key, metric].value) is not None}
+            for column in columns
+        }
+        taking_part = {key: by_category for key, by_category in values.items() if by_category}
+        common = [category for category in categories if all(category in by for by in taking_part.values())]
+        if taking_part and len(common) < len(categories):
+            incomplete.setdefault(len(common), []).append(" ".join(metric_words(metric)))
+        for key, by_category in taking_part.items():
+            if common:
+                means[key, metric] = Cell(statistics.fmean(by_category[category] for category in common))
+    return means, [
+        f"mean of {listed(names)}: over the {count} of {len(categories)} categories that every method completed"
+        for count, names in incomplete.items()
+    ]
+
+
+def _mark(cells: dict[Key, Cell], keys: Sequence[Key], higher: bool) -> None:
+    """Marks the best and the second best of the cells; ties are all marked, and two best leave no second."""
+    keys_of: dict[float, list[Key]] = {}
+    for key in keys:
+        if (value := cells[key].rounded) is not None:
+            keys_of.setdefault(value, []).append(key)
+    ranked = sorted(keys_of, reverse=higher)
+    if sum(len(tied) for tied in keys_of.values()) < 2:
+        return
+    marks: list[tuple[Mark, float]] = [("best", ranked[0])]
+    if len(keys_of[ranked[0]]) == 1:
+        marks.append(("second", ranked[1]))
+    for mark, value in marks:
+        for key in keys_of[value]:
+            cells[key] = replace(cells[key], mark=mark)
