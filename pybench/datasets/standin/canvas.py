@@ -154,6 +154,29 @@ def lattice_noise(rng: np.random.Generator, u: Field, v: Field) -> Field:
     return upper + t * (lower - upper)
 
 
+def cells(rng: np.random.Generator, u: Field, v: Field) -> tuple[Field, Field]:
+    """Cellular noise with one jittered point per unit square; repeats after 64 squares.
+
+    Returns the difference of the distances to the second and the first nearest point (zero on the cells' borders), and a
+    value in [0, 1) that is constant within each cell. Source: S. Worley, "A Cellular Texture Basis Function" (1996).
+    """
+    jitter_u, jitter_v, value = rng.random((3, 4096))
+    column, row = np.floor(u), np.floor(v)
+    s, t = u - column, v - row
+    left, top = column.astype(np.int64), row.astype(np.int64)
+    first, second = np.full(u.shape, 9.0), np.full(u.shape, 9.0)
+    nearest = np.zeros(u.shape, dtype=np.int64)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            place = ((left + right) & 63) + ((top + down) & 63) * 64
+            square = (right + jitter_u[place] - s) ** 2 + (down + jitter_v[place] - t) ** 2
+            nearer = square < first
+            np.minimum(second, np.where(nearer, first, square), out=second)
+            np.minimum(first, square, out=first)
+            nearest[nearer] = place[nearer]
+    return np.sqrt(second) - np.sqrt(first), value[nearest]
+
+
 def standardised(values: Field) -> Field:
     """Values shifted and scaled to mean 0 and standard deviation 1."""
     centred = values - values.mean()

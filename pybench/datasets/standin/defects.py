@@ -27,9 +27,9 @@ def scratch(length: Range = (0.12, 0.7), width: Range = (0.8 * PIXEL, 2.5 * PIXE
     """Slightly bent thin line, lighter or darker than the surface."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
-        path = _walk(rng, _spot(canvas, rng, region), _drawn(rng, length), bend=0.12, steps=5)
-        cover = canvas.cover(shapes.polyline(canvas, path, _drawn(rng, width) / 2)) * region
-        canvas.picture += (_either_sign(rng) * _drawn(rng, contrast) * cover)[..., None]
+        path = walk(rng, spot(canvas, rng, region), drawn(rng, length), bend=0.12, steps=5)
+        cover = canvas.cover(shapes.polyline(canvas, path, drawn(rng, width) / 2)) * region
+        canvas.picture += (_either_sign(rng) * drawn(rng, contrast) * cover)[..., None]
 
     return paint
 
@@ -38,15 +38,15 @@ def crack(length: Range = (0.15, 0.7), width: Range = (0.8 * PIXEL, 2.5 * PIXEL)
     """Jagged dark line with a branch or two and one light lip."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
-        reach, thick = _drawn(rng, length), _drawn(rng, width)
-        path = _walk(rng, _spot(canvas, rng, region), reach, bend=0.55, steps=9)
+        reach, thick = drawn(rng, length), drawn(rng, width)
+        path = walk(rng, spot(canvas, rng, region), reach, bend=0.55, steps=9)
         distance = shapes.polyline(canvas, path, thick / 2)
         for _ in range(int(rng.integers(0, 3))):
             fork = path[int(rng.integers(2, len(path) - 2))]
-            distance = np.minimum(distance, shapes.polyline(canvas, _walk(rng, fork, reach * 0.35, 0.5, 4), thick / 3))
+            distance = np.minimum(distance, shapes.polyline(canvas, walk(rng, fork, reach * 0.35, 0.5, 4), thick / 3))
         lip = canvas.cover(distance - thick) * region
         canvas.picture += (0.06 * lip)[..., None]
-        canvas.shade(1 - _drawn(rng, darkness) * canvas.cover(distance) * region)
+        canvas.shade(1 - drawn(rng, darkness) * canvas.cover(distance) * region)
 
     return paint
 
@@ -55,7 +55,7 @@ def hole(radius: Range = (0.025, 0.12), colour: tuple[float, float, float] | Non
     """Irregular hole, dark (or showing ``colour``), with a lit rim."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
-        distance = _blob(canvas, rng, _spot(canvas, rng, region), _drawn(rng, radius))
+        distance = irregular(canvas, rng, spot(canvas, rng, region), drawn(rng, radius))
         angle = rng.uniform(0, 2 * np.pi)
         down, right = np.gradient(distance, 2 / canvas.size)
         rim = canvas.cover(np.abs(distance) - 2 * PIXEL, soft=2) * region
@@ -72,11 +72,11 @@ def blob(radius: Range = (0.02, 0.12), opacity: Range = (0.5, 0.95)) -> Painter:
     """Contamination: a lump of some foreign colour, shaded as a drop."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
-        size = _drawn(rng, radius)
-        distance = _blob(canvas, rng, _spot(canvas, rng, region), size)
+        size = drawn(rng, radius)
+        distance = irregular(canvas, rng, spot(canvas, rng, region), size)
         dome = 1 + 0.35 * np.clip(-distance / size, 0, 1)
         colour = np.asarray(FOREIGN[int(rng.integers(len(FOREIGN)))]) * dome[..., None]
-        canvas.blend(canvas.cover(distance, soft=1.5) * region * _drawn(rng, opacity), colour)
+        canvas.blend(canvas.cover(distance, soft=1.5) * region * drawn(rng, opacity), colour)
 
     return paint
 
@@ -85,8 +85,8 @@ def hair(length: Range = (0.2, 0.9), width: Range = (1.0 * PIXEL, 2.0 * PIXEL)) 
     """Contamination: a curled fibre of some foreign colour."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
-        path = _walk(rng, _spot(canvas, rng, region), _drawn(rng, length), bend=0.45, steps=12)
-        cover = canvas.cover(shapes.polyline(canvas, path, _drawn(rng, width) / 2)) * region
+        path = walk(rng, spot(canvas, rng, region), drawn(rng, length), bend=0.45, steps=12)
+        cover = canvas.cover(shapes.polyline(canvas, path, drawn(rng, width) / 2)) * region
         canvas.blend(0.85 * cover, FOREIGN[int(rng.integers(len(FOREIGN)))])
 
     return paint
@@ -96,11 +96,11 @@ def stain(radius: Range = (0.06, 0.25), contrast: Range = (0.08, 0.25)) -> Paint
     """Discoloration: a soft-edged patch, tinted, lighter or darker."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
-        size = _drawn(rng, radius)
-        distance = _blob(canvas, rng, _spot(canvas, rng, region), size)
+        size = drawn(rng, radius)
+        distance = irregular(canvas, rng, spot(canvas, rng, region), size)
         tint = _either_sign(rng) + rng.normal(0, 0.6, 3)
         cover = canvas.cover(distance, soft=max(1.0, 0.35 * size / canvas.pixel)) * region
-        canvas.picture += cover[..., None] * (tint * _drawn(rng, contrast))
+        canvas.picture += cover[..., None] * (tint * drawn(rng, contrast))
 
     return paint
 
@@ -109,8 +109,8 @@ def cut(length: Range = (0.12, 0.5), gape: Range = (1.5 * PIXEL, 5 * PIXEL)) -> 
     """A straight cut that gapes in its middle: dark inside, a light edge on one side."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
-        angle, reach, wide = rng.uniform(0, np.pi), _drawn(rng, length), _drawn(rng, gape)
-        centre = _spot(canvas, rng, region)
+        angle, reach, wide = rng.uniform(0, np.pi), drawn(rng, length), drawn(rng, gape)
+        centre = spot(canvas, rng, region)
         _, across = shapes.turned(canvas, centre, angle)
         lens = shapes.ellipse(canvas, centre, (reach / 2, wide / 2), angle)
         edge = canvas.cover(lens - 1.5 * PIXEL) * region * (across > 0)
@@ -124,13 +124,41 @@ def smear(radius: Range = (0.08, 0.25), drag: Range = (0.03, 0.10)) -> Painter:
     """Print or colour dragged along: the picture within a patch is repeated, fading, in one direction."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
-        distance = _blob(canvas, rng, _spot(canvas, rng, region), _drawn(rng, radius))
-        angle, reach = rng.uniform(0, 2 * np.pi), _drawn(rng, drag) / canvas.pixel
+        distance = irregular(canvas, rng, spot(canvas, rng, region), drawn(rng, radius))
+        angle, reach = rng.uniform(0, 2 * np.pi), drawn(rng, drag) / canvas.pixel
         copies = []
         for share in (0.2, 0.4, 0.6, 0.8, 1.0):
             shift = (round(share * reach * np.sin(angle)), round(share * reach * np.cos(angle)))
             copies.append(np.roll(canvas.picture, shift, axis=(0, 1)))
         canvas.blend(canvas.cover(distance, soft=4) * region, np.mean(copies, axis=0))
+
+    return paint
+
+
+def metal(radius: Range = (0.02, 0.08)) -> Painter:
+    """Contamination: an angular flake of metal with a bright and a dark face."""
+
+    def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
+        (x, y), size = spot(canvas, rng, region), drawn(rng, radius)
+        ways = np.sort(rng.uniform(0, 2 * np.pi, 6))
+        corners = [(x + size * float(r * np.cos(a)), y + size * float(r * np.sin(a))) for a, r in zip(ways, rng.uniform(0.5, 1.1, 6), strict=True)]
+        _, across = shapes.turned(canvas, (x, y), rng.uniform(0, np.pi))
+        face = np.where(across > 0.1 * size * canvas.noise(rng, 0.05), 0.92, 0.38) * (1 + 0.15 * canvas.noise(rng, 0.015))
+        canvas.blend(canvas.cover(shapes.polygon(canvas, corners)) * region, face[..., None] * np.asarray((0.97, 0.98, 1.0)))
+
+    return paint
+
+
+def glue(radius: Range = (0.05, 0.2)) -> Painter:
+    """Contamination: a drop of clear glue that pales what lies beneath and carries a highlight."""
+
+    def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
+        size = drawn(rng, radius)
+        distance = irregular(canvas, rng, spot(canvas, rng, region), size)
+        canvas.blend(canvas.cover(distance, soft=2) * region * 0.4, (0.58, 0.55, 0.46))
+        _, across = shapes.turned(canvas, (0.0, 0.0), rng.uniform(0, np.pi))
+        shine = canvas.cover(np.abs(distance + 0.3 * size) - 1.5 * PIXEL, soft=3) * (across > 0) * region
+        canvas.picture += (0.3 * shine)[..., None]
 
     return paint
 
@@ -144,8 +172,8 @@ def one_of(*painters: Painter) -> Painter:
     return paint
 
 
-def _drawn(rng: np.random.Generator, limits: Range) -> float:
-    """A value drawn log-uniformly."""
+def drawn(rng: np.random.Generator, limits: Range) -> float:
+    """A value drawn log-uniformly between two positive limits."""
     return float(np.exp(rng.uniform(np.log(limits[0]), np.log(limits[1]))))
 
 
@@ -153,7 +181,7 @@ def _either_sign(rng: np.random.Generator) -> float:
     return -1.0 if rng.random() < 0.5 else 1.0
 
 
-def _spot(canvas: Canvas, rng: np.random.Generator, region: Field) -> Point:
+def spot(canvas: Canvas, rng: np.random.Generator, region: Field) -> Point:
     """A point drawn uniformly from a region, away from the image's border."""
     margin = canvas.size // 16
     inner = np.flatnonzero(region[margin:-margin, margin:-margin] > 0.9)
@@ -162,7 +190,7 @@ def _spot(canvas: Canvas, rng: np.random.Generator, region: Field) -> Point:
     return float(canvas.x[row + margin, column + margin]), float(canvas.y[row + margin, column + margin])
 
 
-def _walk(rng: np.random.Generator, middle: Point, length: float, bend: float, steps: int) -> list[Point]:
+def walk(rng: np.random.Generator, middle: Point, length: float, bend: float, steps: int) -> list[Point]:
     """A wandering path of that length through about ``middle``; ``bend`` is the turn per step in radians."""
     heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, bend, steps))
     x, y = np.cumsum(np.cos(heading)) * length / steps, np.cumsum(np.sin(heading)) * length / steps
@@ -170,7 +198,7 @@ def _walk(rng: np.random.Generator, middle: Point, length: float, bend: float, s
     return [(float(a), float(b)) for a, b in zip(x, y, strict=True)]
 
 
-def _blob(canvas: Canvas, rng: np.random.Generator, centre: Point, radius: float) -> Field:
+def irregular(canvas: Canvas, rng: np.random.Generator, centre: Point, radius: float) -> Field:
     """Distance to an irregular round shape."""
     stretch = rng.uniform(0.7, 1.0)
     outline = shapes.ellipse(canvas, centre, (radius, radius * stretch), rng.uniform(0, np.pi))
