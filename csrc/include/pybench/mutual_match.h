@@ -1,0 +1,20 @@
+// Mutual matching of a query with a bank of templates: paper 003 (HETMM), Eq. 3-5.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "pybench/tensor_view.h"
+
+namespace pybench {
+
+// Writes the largest cosine of each position in both directions; NaN where a NaN takes part.
+//
+// level: a name of simd_levels() that can run here.
+// query: unit vectors [B, P, C], contiguous in C. panels: unit vectors [P, ceil(N / 16), C, 16], contiguous.
+// height * width = P, row-major. Windows are odd. forward, backward: outputs [B, P], contiguous.
+void mutual_match(const std::string& level, const TensorView& query, const TensorView& panels, int64_t height,
+                  int64_t width, int64_t forward_window, int64_t backward_window, int threads,
+                  const TensorView& forward, const TensorView& backward);
+
+}  // namespace pybench

@@ -1,0 +1,26 @@
+// What the kernels of mutual_match share with their driver; free of the standard library's inline functions.
+#pragma once
+
+#include <cstdint>
+
+namespace pybench {
+
+// Templates lie in panels of this many lanes; the last panel repeats a template, which changes no maximum.
+constexpr int kPanelLanes = 16;
+
+// maxima[i] = largest dot product of pixels[i] with the templates of one position. One function per level, compiled
+// from one source. `scratch` holds pixel_count * kPanelLanes floats.
+using MaximaKernel = void (*)(const float* const* pixels, int64_t pixel_count, const float* panels,
+                              int64_t panel_count, int64_t channels, float* scratch, float* maxima);
+
+namespace avx512 {
+extern const MaximaKernel mutual_match_maxima;
+}
+namespace avx2 {
+extern const MaximaKernel mutual_match_maxima;
+}
+namespace portable {
+extern const MaximaKernel mutual_match_maxima;
+}
+
+}  // namespace pybench

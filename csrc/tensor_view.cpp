@@ -1,0 +1,80 @@
+#include "pybench/tensor_view.h"
+
+#include <stdexcept>
+
+namespace pybench {
+namespace {
+
+std::string bracketed(const std::vector<int64_t>& sizes) {
+  std::string text = "[";
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    text += (i ? ", " : "") + (sizes[i] < 0 ? std::string("any") : std::to_string(sizes[i]));
+  }
+  return text + "]";
+}
+
+std::string dtype_name(dlpack::DataType dtype) {
+  const char* name = "dtype code ";
+  switch (dtype.code) {
+    case dlpack::kInt: name = "int"; break;
+    case dlpack::kUInt: name = "uint"; break;
+    case dlpack::kFloat: name = "float"; break;
+    case dlpack::kBfloat: name = "bfloat"; break;
+    default: return name + std::to_string(dtype.code);
+  }
+  return name + std::to_string(dtype.bits);
+}
+
+}  // namespace
+
+TensorView::TensorView(const dlpack::Tensor& tensor)
+    : data_(static_cast<char*>(tensor.data) + tensor.byte_offset),
+      device_(tensor.device),
+      dtype_(tensor.dtype),
+      shape_(tensor.shape, tensor.shape + tensor.ndim),
+      strides_(tensor.ndim) {
+  int64_t step = 1;
+  for (int i = tensor.ndim - 1; i >= 0; --i) {
+    strides_[i] = tensor.strides ? tensor.strides[i] : step;
+    step *= shape_[i];
+  }
+}
+
+float* TensorView::float32_on_cpu(const char* what, int ndim) const {
+  const std::string name(what);
+  if (device_.type != dlpack::kCPU && device_.type != dlpack::kCUDAHost) {
+    throw std::invalid_argument(name + " must be on the CPU, but is on DLPack device type " +
+                                std::to_string(device_.type));
+  }
+  if (dtype_.code != dlpack::kFloat || dtype_.bits != 32 || dtype_.lanes != 1) {
+    throw std::invalid_argument(name + " must be float32, but is " + dtype_name(dtype_));
+  }
+  if (static_cast<int>(shape_.size()) != ndim) {
+    throw std::invalid_argument(name + " must have " + std::to_string(ndim) + " dimensions, but its shape is " +
+                                bracketed(shape_));
+  }
+  return static_cast<float*>(data_);
+}
+
+void TensorView::require_shape(const char* what, const std::vector<int64_t>& shape) const {
+  bool same = shape.size() == shape_.size();
+  for (size_t i = 0; same && i < shape.size(); ++i) same = shape[i] == -1 || shape[i] == shape_[i];
+  if (!same) {
+    throw std::invalid_argument(std::string(what) + " must have the shape " + bracketed(shape) + ", but has " +
+                                bracketed(shape_));
+  }
+}
+
+void TensorView::require_contiguous(const char* what, int dimensions) const {
+  const int ndim = static_cast<int>(shape_.size());
+  int64_t step = 1;
+  for (int i = ndim - 1; i >= ndim - dimensions; --i) {
+    if (shape_[i] != 1 && strides_[i] != step) {
+      throw std::invalid_argument(std::string(what) + " must be contiguous in its last " + std::to_string(dimensions) +
+                                  " dimensions, but its strides are " + bracketed(strides_));
+    }
+    step *= shape_[i];
+  }
+}
+
+}  // namespace pybench

@@ -1,0 +1,15 @@
+from typing import Any
+
+def simd_levels() -> list[tuple[str, str]]: ...
+def mutual_match(
+    level: str,
+    query: Any,
+    panels: Any,
+    height: int,
+    width: int,
+    forward_window: int,
+    backward_window: int,
+    threads: int,
+    forward: Any,
+    backward: Any,
+) -> None: ...

@@ -1,0 +1,111 @@
+"""Choice of the implementation that runs an op, and the record of which one ran.
+
+An op has implementations tried in order, best first. Each says why it cannot run: on this machine at all, or on these
+arguments. ``backend="auto"`` takes the first that can; a named backend is forced and never falls back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pybench.types import InputError
+
+_registry: dict[str, Op] = {}
+_recorders: ContextVar[tuple[dict[str, str], ...]] = ContextVar("recorders", default=())
+
+
+def _suits(*arguments: Any) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One way to run an op.
+
+    ``unavailable`` and ``unsuited`` give the reason why it cannot run on this machine and on these arguments; an empty
+    reason means that it can.
+    """
+
+    backend: str
+    run: Callable[..., Any]
+    unavailable: Callable[[], str] = lambda: ""
+    unsuited: Callable[..., str] = _suits
+
+
+class Op:
+    """A named op with its implementations, best first."""
+
+    def __init__(self, name: str, implementations: Sequence[Implementation]) -> None:
+        self.name = name
+        self.implementations = tuple(implementations)
+        _registry[name] = self
+
+    def __call__(self, backend: str, *arguments: Any) -> Any:
+        """Run on the forced backend, or on the best that can for ``auto``, and note which one ran.
+
+        Raises:
+            InputError: the backend is unknown or cannot run; every reason is given.
+        """
+        implementation = self._choose(backend, arguments)
+        result = implementation.run(*arguments)
+        for used in _recorders.get():
+            _note(used, self.name, implementation.backend)
+        return result
+
+    def _choose(self, backend: str, arguments: tuple[Any, ...]) -> Implementation:
+        known = [implementation.backend for implementation in self.implementations]
+        if backend != "auto" and backend not in known:
+            raise InputError(f"{self.name} has no backend {backend!r}; it has: auto, {', '.join(known)}")
+        reasons = []
+        for implementation in self.implementations:
+            if backend in ("auto", implementation.backend):
+                reason = implementation.unavailable() or implementation.unsuited(*arguments)
+                if not reason:
+                    return implementation
+                reasons.append(f"{implementation.backend}: {reason}")
+        raise InputError(f"{self.name} cannot run with backend {backend!r}: {'; '.join(reasons)}")
+
+
+def _note(used: dict[str, str], op: str, backend: str) -> None:
+    names = set(used[op].split("+")) if op in used else set()
+    used[op] = "+".join(sorted(names | {backend}))
+
+
+@contextmanager
+def record() -> Iterator[dict[str, str]]:
+    """Note which backend really ran each op inside the ``with`` block: a dict from op to backend.
+
+    An op that ran on several backends has them joined by ``+``. Blocks nest. The block belongs to its context
+    (``contextvars``): a thread started inside is seen only if it runs in a copy of that context.
+    """
+    used: dict[str, str] = {}
+    token = _recorders.set((*_recorders.get(), used))
+    try:
+        yield used
+    finally:
+        _recorders.reset(token)
+
+
+def backends() -> dict[str, dict[str, str]]:
+    """Every op's backends, best first, each with the reason why it cannot run here (empty: it can)."""
+    return {name: {i.backend: i.unavailable() for i in op.implementations} for name, op in sorted(_registry.items())}
+
+
+@cache
+def _simd_levels() -> dict[str, str] | str:
+    try:
+        from pybench import _cpu
+    except ImportError as error:
+        return f"the extension pybench._cpu is not installed ({error}); install the package with pip to build it"
+    return dict(_cpu.simd_levels())
+
+
+def simd_unavailable(level: str) -> str:
+    """Why native code of this level (``avx512``, ``avx2``, ``portable``) cannot run here; empty when it can."""
+    levels = _simd_levels()
+    return levels if isinstance(levels, str) else levels[level]

@@ -1,0 +1,221 @@
+"""Mutual matching of query features with a bank of templates (paper 003, HETMM, Eq. 3-5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pybench.ops.dispatch import Implementation, Op, simd_unavailable
+from pybench.types import InputError
+
+# The bank lies in panels of this many templates, so that vector lanes are templates (csrc/include/pybench).
+PANEL_LANES = 16
+# Vectors shorter than this are scaled by it instead of by their length: a zero vector stays zero.
+EPSILON = 1e-12
+# The reference gathers windows of the query for as many rows as fit into this many bytes.
+GATHER_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class TemplateBank:
+    """Templates [N, C, H, W] normalised and packed once, for many calls of ``mutual_match``.
+
+    ``panels`` is [H * W, ceil(N / 16), C, 16]: unit feature vectors with templates in the last dimension; the last
+    panel is filled up by repeating its last template, which changes no maximum.
+    """
+
+    panels: Tensor
+    count: int
+    height: int
+    width: int
+
+    @property
+    def channels(self) -> int:
+        """Number of channels C."""
+        return self.panels.shape[2]
+
+    def templates(self) -> Tensor:
+        """The normalised templates [N, C, H, W], unpacked; pack them together with new ones to extend a bank."""
+        lanes = self.panels.permute(1, 3, 2, 0).flatten(0, 1)[: self.count]
+        return lanes.reshape(self.count, self.channels, self.height, self.width)
+
+
+def pack_templates(templates: Tensor) -> TemplateBank:
+    """Normalise and pack templates [N, C, H, W], float32 or float64; takes as much memory again as they do.
+
+    Raises:
+        InputError: not a float32 or float64 tensor of four dimensions, or one of N, C, H, W is zero.
+    """
+    _check_features("templates", templates)
+    count, channels, height, width = templates.shape
+    if 0 in templates.shape:
+        raise InputError(f"templates [N, C, H, W] must not be empty, but have the shape {list(templates.shape)}")
+    panels = templates.new_empty(height * width, -(-count // PANEL_LANES), channels, PANEL_LANES, requires_grad=False)
+    for index, lanes in enumerate(templates.detach().split(PANEL_LANES)):
+        repeats = PANEL_LANES - len(lanes)
+        filled = torch.cat([lanes, lanes[-1:].expand(repeats, -1, -1, -1)]) if repeats else lanes
+        panels[:, index] = functional.normalize(filled, dim=1, eps=EPSILON).flatten(2).permute(2, 1, 0)
+    return TemplateBank(panels, count, height, width)
+
+
+@torch.no_grad()
+def mutual_match(
+    query: Tensor,
+    templates: Tensor | TemplateBank,
+    forward_window: int,
+    backward_window: int,
+    backend: str = "auto",
+) -> tuple[Tensor, Tensor]:
+    """Forward and backward distance maps between a query and templates (paper 003, Eq. 3-5).
+
+    Feature vectors are normalised to unit length; the distance of two is 1 - cosine, in [0, 2]. *Forward* at a pixel is
+    the smallest distance between the query there and any template within the window around it; *backward* is the
+    smallest between the query within the window and any template at the pixel. Windows are clipped at the border. A
+    zero vector has the distance 1 to everything. A NaN or an infinity makes every distance that its vector takes part
+    in NaN, and so each pixel whose window holds it. The maps carry no gradient.
+
+    Args:
+        query: features [B, C, H, W], float32 or float64; B may be 0.
+        templates: features [N, C, H, W] of the same dtype and device, or a bank from ``pack_templates``, which saves
+            packing them on every call.
+        forward_window: side of the forward window in pixels, odd.
+        backward_window: side of the backward window in pixels, odd.
+        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` to force it. Native backends
+            take float32 on the CPU and use ``torch.get_num_threads()`` threads; their result does not depend on it.
+
+    Returns:
+        The forward and the backward map, each [B, H, W].
+
+    Raises:
+        InputError: shapes, dtypes or devices do not fit together, a window is even, or the backend cannot run.
+    """
+    _check_features("query", query)
+    for name, window in (("forward_window", forward_window), ("backward_window", backward_window)):
+        if window < 1 or window % 2 == 0:
+            raise InputError(f"{name} must be odd and positive, but is {window}")
+    bank = templates if isinstance(templates, TemplateBank) else pack_templates(templates)
+    _check_pair(query, bank)
+    unit = functional.normalize(query, dim=1, eps=EPSILON)
+    forward, backward = _op(backend, unit, bank, forward_window, backward_window)
+    return (1 - forward).clamp(0, 2), (1 - backward).clamp(0, 2)
+
+
+def _check_features(name: str, features: Tensor) -> None:
+    if features.dim() != 4 or features.dtype not in (torch.float32, torch.float64):
+        raise InputError(
+            f"{name} must be float32 or float64 with 4 dimensions, but is {features.dtype} of shape "
+            f"{list(features.shape)}"
+        )
+
+
+def _check_pair(query: Tensor, bank: TemplateBank) -> None:
+    expected = [bank.channels, bank.height, bank.width]
+    if list(query.shape[1:]) != expected:
+        raise InputError(f"query must be [B, C, H, W] = [any, {str(expected)[1:]}, but is {list(query.shape)}")
+    if query.dtype != bank.panels.dtype or query.device != bank.panels.device:
+        raise InputError(
+            f"query and templates must agree, but are {query.dtype} on {query.device} and {bank.panels.dtype} on "
+            f"{bank.panels.device}"
+        )
+
+
+# --- implementations: unit vectors [B, C, H, W] and a bank to the largest cosines [B, H, W] of both directions -------
+
+
+def _reference(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> tuple[Tensor, Tensor]:
+    """Plain torch: gather the query's windows, multiply them with the templates of each position, take maxima."""
+    batch, _, height, width = query.shape
+    side = max(forward_window, backward_window)
+    row_bytes = width * batch * side**2 * bank.channels * query.element_size()
+    rows = max(1, GATHER_BYTES // max(1, row_bytes))
+    cosines = query.new_empty(batch, height, width, side, side)
+    for top in range(0, height, rows):
+        cosines[:, top : top + rows] = _window_cosines(query, bank, side, top, min(rows, height - top))
+    cosines.masked_fill_(~_inside(height, width, side).to(query.device), -torch.inf)
+    return _forward_maximum(cosines, forward_window), _central(cosines, backward_window).amax(dim=(3, 4))
+
+
+def _windows(images: Tensor, side: int) -> Tensor:
+    """Views of the windows around every pixel, [B, C, H, W, side, side], zero beyond the border."""
+    radius = side // 2
+    return functional.pad(images, (radius,) * 4).unfold(2, side, 1).unfold(3, side, 1)
+
+
+def _inside(height: int, width: int, side: int) -> Tensor:
+    """Which places of each window lie within the border, [H, W, side, side]."""
+    return _windows(torch.ones(1, 1, height, width), side)[0, 0] > 0
+
+
+def _window_cosines(query: Tensor, bank: TemplateBank, side: int, top: int, rows: int) -> Tensor:
+    """Largest cosine over templates of each place in the windows of some rows, [B, rows, W, side, side]."""
+    batch, channels, _, width = query.shape
+    windows = _windows(query, side)[:, :, top : top + rows]
+    gathered = windows.permute(2, 3, 0, 4, 5, 1).reshape(rows * width, batch * side**2, channels)
+    panels = bank.panels[top * width : (top + rows) * width].transpose(1, 2).flatten(2)
+    largest = torch.bmm(gathered, panels[..., : bank.count]).amax(dim=2)
+    return largest.view(rows, width, batch, side, side).permute(2, 0, 1, 3, 4)
+
+
+def _central(cosines: Tensor, window: int) -> Tensor:
+    margin = (cosines.shape[-1] - window) // 2
+    return cosines[..., margin : margin + window, margin : margin + window]
+
+
+def _forward_maximum(cosines: Tensor, window: int) -> Tensor:
+    """Maximum for each query pixel over the template positions whose window holds it: shifted diagonals."""
+    batch, height, width = cosines.shape[:3]
+    radius = window // 2
+    central = _central(cosines, window)
+    padded = cosines.new_full((batch, height + 2 * radius, width + 2 * radius), -torch.inf)
+    for dy in range(window):
+        for dx in range(window):
+            target = padded[:, dy : dy + height, dx : dx + width]
+            torch.maximum(target, central[..., dy, dx], out=target)
+    return padded[:, radius : radius + height, radius : radius + width]
+
+
+def _native(
+    level: str, query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int
+) -> tuple[Tensor, Tensor]:
+    from pybench import _cpu
+
+    batch, channels, height, width = query.shape
+    # Rows longer by one cache line: with a power of two, all pixels of a tile would fall into one set of the cache.
+    rows = query.new_empty(batch, height * width, channels + PANEL_LANES)[..., :channels]
+    rows.copy_(query.flatten(2).transpose(1, 2))
+    forward, backward = query.new_empty(2, batch, height * width)
+    _cpu.mutual_match(
+        level,
+        rows.__dlpack__(),
+        bank.panels.__dlpack__(),
+        height,
+        width,
+        forward_window,
+        backward_window,
+        torch.get_num_threads(),
+        forward.__dlpack__(),
+        backward.__dlpack__(),
+    )
+    return forward.view(batch, height, width), backward.view(batch, height, width)
+
+
+def _unsuited(query: Tensor, *_: object) -> str:
+    if query.device.type != "cpu":
+        return f"the tensors are on {query.device}, not on the CPU"
+    return "" if query.dtype == torch.float32 else f"it takes float32, not {query.dtype}"
+
+
+_op = Op(
+    "mutual_match",
+    [
+        *(
+            Implementation(level, partial(_native, level), partial(simd_unavailable, level), _unsuited)
+            for level in ("avx512", "avx2", "portable")
+        ),
+        Implementation("reference", _reference),
+    ],
+)

@@ -1,0 +1,127 @@
+"""Pixel-level template selection by density clustering (paper 003, HETMM, Sec. 3.3 and Alg. 1)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from pybench.ops.dispatch import Implementation, Op
+from pybench.types import InputError
+
+Center = Literal["medoid", "mean"]
+
+
+def optics_labels(distances: NDArray[np.float64], min_samples: int) -> NDArray[np.int64]:
+    """Region of each example, as scikit-learn's ``OPTICS`` with xi extraction and its defaults labels it; -1 is noise.
+
+    Args:
+        distances: symmetric [N, N] with a zero diagonal, N >= 2.
+        min_samples: neighbourhood size of the density, the example itself included, in [2, N].
+
+    Raises:
+        InputError: the matrix is not square, or ``min_samples`` is out of range.
+    """
+    from sklearn.cluster import OPTICS
+
+    if distances.ndim != 2 or distances.shape[0] != distances.shape[1]:
+        raise InputError(f"distances must be square, but have the shape {list(distances.shape)}")
+    if not 2 <= min_samples <= len(distances):
+        raise InputError(f"min_samples must lie in [2, {len(distances)}], but is {min_samples}")
+    labels = OPTICS(min_samples=min_samples, metric="precomputed").fit(distances).labels_
+    return np.asarray(labels, dtype=np.int64)
+
+
+def optics_select(
+    features: Tensor,
+    k: int,
+    min_samples: int | None = None,
+    center: Center = "medoid",
+    backend: str = "auto",
+) -> Tensor:
+    """Reduce N examples to K = min(k, N) at every pixel on its own (paper 003, Sec. 3.3).
+
+    At each pixel, OPTICS with the cosine distance finds dense regions. Their centres come first, in the order in which
+    the regions first appear among the examples, at most k; where there is no region, the centre of all examples. Then,
+    up to k, follows again and again the example with the largest *summed* cosine distance to all that are chosen; of
+    equal ones the first. N <= k returns all examples. A zero vector has the distance 1 to every other.
+
+    Args:
+        features: [N, P, C], float32 or float64: examples, pixels, channels. All values must be finite.
+        k: number of examples to keep, at least 1.
+        min_samples: neighbourhood size of OPTICS, in [2, N]; none takes max(2, N // k).
+        center: ``medoid``, the region's member with the smallest summed distance to its members, or ``mean``, the
+            mean of its feature vectors.
+        backend: ``auto`` or ``reference`` (scikit-learn, one pixel after the other).
+
+    Returns:
+        [K, P, C], the chosen feature vectors as they came in (not normalised).
+
+    Raises:
+        InputError: an argument is out of range, or the backend cannot run.
+    """
+    if features.dim() != 3 or features.dtype not in (torch.float32, torch.float64) or 0 in features.shape:
+        raise InputError(
+            "features must be float32 or float64 [N, P, C] and not empty, but are "
+            f"{features.dtype} of shape {list(features.shape)}"
+        )
+    if k < 1:
+        raise InputError(f"k must be at least 1, but is {k}")
+    if center not in ("medoid", "mean"):
+        raise InputError(f"center must be medoid or mean, but is {center!r}")
+    count = len(features)
+    if count <= k:
+        return features.detach().clone()
+    if not torch.isfinite(features).all():
+        raise InputError("features must be finite, but hold a NaN or an infinity")
+    neighbours = max(2, count // k) if min_samples is None else min_samples
+    if not 2 <= neighbours <= count:
+        raise InputError(f"min_samples must lie in [2, {count}], but is {neighbours}")
+    selected: Tensor = _op(backend, features.detach(), k, neighbours, center)
+    return selected
+
+
+def _reference(features: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
+    pixels = features.cpu().unbind(dim=1)
+    return torch.stack([_select_pixel(pixel, k, min_samples, center) for pixel in pixels], dim=1).to(features.device)
+
+
+def _select_pixel(examples: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
+    """Selection at one pixel, [N, C] to [k, C]; distances in float64."""
+    unit = functional.normalize(examples.double(), dim=1)
+    distances = (1 - unit @ unit.T).clamp(0, 2).fill_diagonal_(0)
+    labels = optics_labels(distances.numpy(), min_samples)
+    regions = [np.flatnonzero(labels == label) for label in dict.fromkeys(labels[labels >= 0].tolist())][:k]
+    regions = regions or [np.arange(len(examples))]
+    if center == "medoid":
+        chosen = [_medoid(distances, torch.from_numpy(region)) for region in regions]
+        return examples[_add_farthest(distances, distances[chosen].sum(dim=0), chosen, k)]
+    means = torch.stack([examples[region].mean(dim=0) for region in regions])
+    to_means = (1 - functional.normalize(means.double(), dim=1) @ unit.T).clamp(0, 2)
+    farthest = _add_farthest(distances, to_means.sum(dim=0), [], k - len(means))
+    return torch.cat([means, examples[farthest]])
+
+
+def _medoid(distances: Tensor, region: Tensor) -> int:
+    sums = distances[region][:, region].sum(dim=1)
+    return int(region[sums.argmin()])
+
+
+def _add_farthest(distances: Tensor, summed: Tensor, chosen: list[int], k: int) -> list[int]:
+    """Add examples of the largest summed distance to ``chosen`` until there are k; Eq. 9."""
+    summed = summed.clone()
+    chosen = list(chosen)
+    summed[chosen] = -torch.inf
+    while len(chosen) < k:
+        farthest = int(summed.argmax())
+        chosen.append(farthest)
+        summed += distances[farthest]
+        summed[farthest] = -torch.inf
+    return chosen
+
+
+_op = Op("optics_select", [Implementation("reference", _reference)])
