@@ -10,7 +10,7 @@ from typing import Any
 from pybench.types import Latency, Result
 
 # Nested per defect type, or long: they stay in the record and in the JSON, and out of the flat table.
-_NOT_FLAT = ("by_defect_type", "intervals", "remarks")
+_NOT_FLAT = ("by_defect_type", "intervals", "remarks", "traceback")
 
 
 def trial_object(result: Result) -> dict[str, Any]:

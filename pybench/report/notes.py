@@ -50,23 +50,20 @@ def undefined(records: Iterable[Record], metrics: Sequence[str]) -> list[str]:
 
 
 def failures(records: Iterable[Record]) -> list[str]:
-    """One note per way in which trials ended without a result; a traceback is cut to its last line."""
+    """One note per way in which trials ended without a result."""
     records = list(records)
     several = len({record.spec.seed for record in records}) > 1
     places: dict[tuple[str, str], list[str]] = {}
     for record in records:
         if record.status != "ok":
-            what = (STATUS_WORDS[record.status], last_line(record.reason))
+            what = (STATUS_WORDS[record.status], first_line(record.reason))
             places.setdefault(what, []).append(_place(record) + (f" seed {record.spec.seed}" if several else ""))
-    return [f"{word}: {reason or 'no reason given'} ({listed(at)})" for (word, reason), at in places.items()]
+    return [f"{word}: {reason} ({listed(at)})" for (word, reason), at in places.items()]
 
 
-def last_line(reason: str) -> str:
-    """What a reason comes to: the last line of a traceback, the first line of anything else."""
-    lines = [line.strip() for line in reason.splitlines() if line.strip()]
-    if not lines:
-        return ""
-    return lines[-1] if any(line.startswith("Traceback ") for line in lines) else lines[0]
+def first_line(reason: str) -> str:
+    """The first line of a reason, which says what happened."""
+    return next((line.strip() for line in reason.splitlines() if line.strip()), "no reason given")
 
 
 def latency_notes(latencies: Sequence[Latency]) -> list[str]:

@@ -18,7 +18,16 @@ from pybench.types import Result
 
 SIGNS: dict[Mark, str] = {"": " ", "best": "*", "second": "+"}
 STYLES: dict[Mark, str] = {"": "", "best": "bold green", "second": "underline"}
+METHOD_HEADINGS = (
+    ("latency", "p50 ms"),
+    ("latency", "p95 ms"),
+    ("predict", "p50 ms"),
+    ("memory", "MB"),
+    ("fit", "s"),
+)
+VALUE_WIDTH = len("100.0")
 _LATENCY = "latency, ms"
+_LONGEST_LABEL = 24
 _BORDER = 3  # a cell's padding and its rule
 
 
@@ -53,7 +62,10 @@ def render(summary: Summary, width: int) -> Group:
     """The whole of one summary for a terminal of this many characters."""
     parts: list[RenderableType] = [Text(), Text(summary.title, style="bold")]
     parts += [Text(fact, style="dim") for fact in summary.facts]
-    parts += [_category_table(summary, block) for block in blocks(summary, width)]
+    shown = [cell for cell in (*summary.cells.values(), *summary.means.values()) if cell.value is not None]
+    value_width = max([VALUE_WIDTH, *(len(str(cell)) for cell in shown)])
+    blocks = arrange(summary.columns, summary.metrics, summary.categories, value_width, width)
+    parts += [_category_table(summary, block) for block in blocks]
     parts += [Text(legend(summary), style="dim"), method_table(summary)]
     parts += [Text(note, style="dim") for note in summary.notes]
     return Group(*parts)
@@ -65,28 +77,29 @@ def legend(summary: Summary) -> str:
     return "in %; * best and + second best of a row, ties alike" + ("; empty: not run" if empty else "")
 
 
-def blocks(summary: Summary, width: int) -> list[Block]:
+def arrange(
+    columns: Sequence[Column], metrics: Sequence[str], categories: Sequence[str], value_width: int, width: int
+) -> list[Block]:
     """All metrics of a method side by side where every method then fits in the width, else one block per metric;
     methods that still do not fit go into further blocks."""
-    shown = [cell for cell in (*summary.cells.values(), *summary.means.values()) if cell.value is not None]
-    value_width = max([5, *(len(str(cell)) for cell in shown)])
-    sub = {metric: max(value_width, *(len(line) for line in two_lines(metric))) + 1 for metric in summary.metrics}
-    room = width - 1 - label_width(summary) - _BORDER
-    together = Block(tuple(summary.columns), tuple(summary.metrics), tuple(sub[m] for m in summary.metrics))
-    if len(summary.columns) * (together.column_width + _BORDER) <= room:
+    sub = {metric: max(value_width, *(len(line) for line in two_lines(metric))) + 1 for metric in metrics}
+    room = width - 1 - label_width(categories) - _BORDER
+    together = Block(tuple(columns), tuple(metrics), tuple(sub[metric] for metric in metrics))
+    if len(columns) * (together.column_width + _BORDER) <= room:
         return [together]
+    longest_word = max(len(word) for column in columns for word in column.label.split())
     found = []
-    for metric in summary.metrics:
-        word = max(len(word) for column in summary.columns for word in column.label.split())
-        column_width = max(sub[metric], min(word, 24))
+    for metric in metrics:
+        column_width = max(sub[metric], min(longest_word, _LONGEST_LABEL))
         count = max(1, room // (column_width + _BORDER))
-        for start in range(0, len(summary.columns), count):
-            found.append(Block(tuple(summary.columns[start : start + count]), (metric,), (column_width,)))
+        for start in range(0, len(columns), count):
+            found.append(Block(tuple(columns[start : start + count]), (metric,), (column_width,)))
     return found
 
 
-def label_width(summary: Summary) -> int:
-    return max(len(_LATENCY), *(len(category) for category in summary.categories))
+def label_width(categories: Sequence[str]) -> int:
+    """Width of the first column."""
+    return max(len(_LATENCY), *(len(category) for category in categories))
 
 
 def header_lines(column: Column, block: Block) -> list[str]:
@@ -122,19 +135,36 @@ def method_table(summary: Summary) -> Table:
     """A row per method: mean metrics, latency, memory and time to fit."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("method", vertical="bottom")
-    metrics = ["\n".join(two_lines(metric)) for metric in summary.metrics]
-    for heading in (*metrics, "latency\np50 ms", "latency\np95 ms", "predict\np50 ms", "memory\nMB", "fit\ns"):
-        table.add_column(heading, justify="right")
+    for heading in (*(two_lines(metric) for metric in summary.metrics), *METHOD_HEADINGS):
+        table.add_column("\n".join(heading), justify="right")
     fastest = fastest_latency(summary)
     for row in summary.methods:
-        means = [_marked(summary.means[row.column.key, metric]) for metric in summary.metrics]
-        table.add_row(row.column.label, *means, *_measured(row, fastest))
+        means = [summary.means[row.column.key, metric] for metric in summary.metrics]
+        texts = [*((str(cell), cell.mark) for cell in means), *measured(row, fastest)]
+        table.add_row(row.column.label, *(_marked(text, mark) for text, mark in texts))
     return table
 
 
 def fastest_latency(summary: Summary) -> float | None:
-    """The smallest p50, end to end, of the methods that were measured."""
-    return min((row.latency.end_to_end.p50 for row in summary.methods if row.latency), default=None)
+    """The smallest p50, end to end; None where there are not two methods to compare."""
+    medians = [row.latency.end_to_end.p50 for row in summary.methods if row.latency]
+    return min(medians) if len(medians) > 1 else None
+
+
+def measured(row: MethodRow, fastest: float | None) -> list[tuple[str, Mark]]:
+    """The columns of ``METHOD_HEADINGS`` as text; ``!`` says that something was flagged about the measurement."""
+    fit = "" if row.fit_seconds is None else f"{row.fit_seconds:.1f}"
+    latency = row.latency
+    if latency is None:
+        return [("", ""), ("", ""), ("", ""), ("", ""), (fit, "")]
+    best: Mark = "best" if latency.end_to_end.p50 == fastest else ""
+    return [
+        (milliseconds(latency.end_to_end.p50), best),
+        (milliseconds(latency.end_to_end.p95) + ("!" if latency.flags else ""), ""),
+        (milliseconds(latency.predict.p50), ""),
+        (f"{latency.peak_memory_mb:.0f}", ""),
+        (fit, ""),
+    ]
 
 
 def milliseconds(value: float) -> str:
@@ -144,7 +174,7 @@ def milliseconds(value: float) -> str:
 
 def _category_table(summary: Summary, block: Block) -> Table:
     table = Table(box=box.ROUNDED)
-    table.add_column("category", vertical="bottom", min_width=label_width(summary), no_wrap=True)
+    table.add_column("category", vertical="bottom", min_width=label_width(summary.categories), no_wrap=True)
     headers = [header_lines(column, block) for column in block.columns]
     tallest = max(len(lines) for lines in headers)
     for lines in headers:
@@ -163,30 +193,14 @@ def _category_table(summary: Summary, block: Block) -> Table:
 
 def _latency_text(summary: Summary, column: Column, block: Block) -> Text:
     """Of several image sizes the slowest one counts."""
-    measured = [row.latency.end_to_end.p50 for row in summary.methods if row.column == column and row.latency]
-    if not measured:
+    medians = [row.latency.end_to_end.p50 for row in summary.methods if row.column == column and row.latency]
+    if not medians:
         return Text()
-    value = milliseconds(max(measured))
+    value = milliseconds(max(medians))
     text = Text(" " * max(0, block.widths[0] - 1 - len(value)))
-    mark: Mark = "best" if max(measured) == fastest_latency(summary) else ""
+    mark: Mark = "best" if max(medians) == fastest_latency(summary) else ""
     return text.append(value, style=STYLES[mark]).append(SIGNS[mark])
 
 
-def _measured(row: MethodRow, fastest: float | None) -> list[Text]:
-    fit = Text("" if row.fit_seconds is None else f"{row.fit_seconds:.1f}")
-    latency = row.latency
-    if latency is None:
-        return [Text() for _ in range(4)] + [fit]
-    mark: Mark = "best" if latency.end_to_end.p50 == fastest else ""
-    p50 = Text(milliseconds(latency.end_to_end.p50), style=STYLES[mark]).append(SIGNS[mark])
-    flagged = "!" if latency.flags else ""
-    rest = [
-        milliseconds(latency.end_to_end.p95) + flagged,
-        milliseconds(latency.predict.p50),
-        f"{latency.peak_memory_mb:.0f}",
-    ]
-    return [p50, *(Text(text) for text in rest), fit]
-
-
-def _marked(cell: Cell) -> Text:
-    return Text(str(cell), style=STYLES[cell.mark]).append(SIGNS[cell.mark])
+def _marked(text: str, mark: Mark) -> Text:
+    return Text(text, style=STYLES[mark]).append(SIGNS[mark] if text else "")

@@ -1,0 +1,194 @@
+"""What a run says while it runs: a live bar on a terminal, plain lines elsewhere, each table row once complete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from pybench.report.names import STATUS_WORDS, choose_metrics, metric_words
+from pybench.report.notes import first_line
+from pybench.report.summary import Column, columns_of, group_key, summarise
+from pybench.report.table import VALUE_WIDTH, Block, arrange, header_lines, label_width, milliseconds, row_texts
+from pybench.types import Latency, Record, Result, TrialSpec
+
+_RULE = " | "
+
+
+class RunProgress:
+    """Listens to a run and writes to the console; a context manager, for the live bar.
+
+    Args:
+        specs: the trials of the run, in the order in which they are started.
+    """
+
+    def __init__(self, specs: Sequence[TrialSpec], console: Console) -> None:
+        self.console = console
+        self.pending = {spec.key(): spec for spec in specs}
+        self.metrics = choose_metrics(list(dict.fromkeys(metric for spec in specs for metric in spec.metrics)))
+        self.rows = _Rows(specs, self.metrics, console)
+        self.clock = _Clock()
+        self.failed = 0
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            _TimeLeft(self.clock),
+            TextColumn("{task.fields[now]}", style="dim"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task("trials", total=len(specs), now="")
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def started(self, total: int, to_run: int) -> None:
+        """Before the first trial."""
+        if to_run < total:
+            self._say(f"{total - to_run} of {total} trials are finished already (--force: run anew); {to_run} to run")
+        self.clock.start(to_run)
+        self.bar.update(self.task, total=total, now=self._now())
+
+    def trial(self, record: Record, done: int, total: int, skipped: bool) -> None:
+        """After each trial, also those that were finished before (``skipped``)."""
+        self.pending.pop(record.key, None)
+        if not skipped:
+            self.clock.finished_one()
+        is_failure = record.status not in ("ok", "skipped")
+        self.failed += is_failure
+        if is_failure or not (skipped or self.console.is_terminal):
+            self._say(f"[{done:>{len(str(total))}}/{total}] {self._line(record)}", style="red" if is_failure else "")
+        self.rows.add(record)
+        self.bar.update(self.task, completed=done, now=self._now())
+
+    def measuring(self, method: str) -> None:
+        """Before a latency measurement, which has its machine for itself."""
+        self.bar.update(self.task, description="latency", now=method)
+
+    def latency(self, latency: Latency) -> None:
+        """After a latency measurement."""
+        end_to_end = latency.end_to_end
+        flags = f" (! {', '.join(latency.flags)})" if latency.flags else ""
+        times = f"p50 {milliseconds(end_to_end.p50)} ms, p95 {milliseconds(end_to_end.p95)} ms"
+        self._say(f"latency of {latency.method}: {times}, {end_to_end.calls} calls{flags}")
+
+    def _line(self, record: Record) -> str:
+        """One finished trial: what, its main metric or why it has none, how long it took, how long is left."""
+        spec = record.spec
+        name = f"{spec.category} {spec.method} seed {spec.seed}"
+        if record.status != "ok":
+            return f"{name}: {STATUS_WORDS[record.status]}: {first_line(record.reason)}"
+        main = self.metrics[0]
+        value = record.metrics.get(main)
+        shown = "undefined" if value is None else f"{value * 100:.1f}"
+        left = self.clock.left()
+        ending = "" if left is None else f", {_duration(left)} left"
+        return f"{name}: {' '.join(metric_words(main))} {shown}, {sum(record.timings.values()):.1f} s{ending}"
+
+    def _now(self) -> str:
+        """The trial that is due, and how many went wrong."""
+        due = next(iter(self.pending.values()), None)
+        parts = [f"{due.category} {due.method}"] if due else []
+        return ", ".join([*parts, *([f"{self.failed} failed"] if self.failed else [])])
+
+    def _say(self, line: str, style: str = "") -> None:
+        self.console.print(Text(line, style=style), soft_wrap=True)
+
+
+class _Rows:
+    """Prints a category's row of the final table as soon as its last trial has ended."""
+
+    def __init__(self, specs: Sequence[TrialSpec], metrics: Sequence[str], console: Console) -> None:
+        self.metrics, self.console = metrics, console
+        self.groups: dict[str, list[TrialSpec]] = {}
+        for spec in specs:
+            self.groups.setdefault(group_key(spec), []).append(spec)
+        self.ended: dict[tuple[str, str], list[Record]] = {}
+        self.headed = ""
+
+    def add(self, record: Record) -> None:
+        group, category = group_key(record.spec), record.spec.category
+        ended = self.ended.setdefault((group, category), [])
+        ended.append(record)
+        if len(ended) == sum(spec.category == category for spec in self.groups[group]):
+            self._print_row(group, category, ended)
+
+    def _print_row(self, group: str, category: str, records: Sequence[Record]) -> None:
+        specs = self.groups[group]
+        categories = list(dict.fromkeys(spec.category for spec in specs))
+        columns = columns_of(specs)
+        repeated = len({(spec.seed, spec.data_seed) for spec in specs}) > 1
+        value_width = VALUE_WIDTH + len("±10.0") * repeated
+        block = arrange(columns, self.metrics, categories, value_width, self.console.width)[0]
+        width = label_width(categories)
+        if self.headed != group:
+            self.headed = group
+            for line in _heading(columns[: len(block.columns)], block, width):
+                self.console.print(Text(line, style="bold"), soft_wrap=True)
+        summary = summarise([Result(record, None) for record in records], self.metrics, columns)
+        row = Text(_RULE).join([Text(f"{category:<{width}}"), *row_texts(summary, block, category)])
+        self.console.print(row, soft_wrap=True)
+
+
+def _heading(columns: Sequence[Column], block: Block, width: int) -> list[str]:
+    headers = [header_lines(column, block) for column in columns]
+    tallest = max(len(lines) for lines in headers)
+    padded = [[*lines[:-2], *[""] * (tallest - len(lines)), *lines[-2:]] for lines in headers]
+    labels = [""] * (tallest - 1) + ["category"]
+    return [
+        _RULE.join([f"{label:<{width}}", *(f"{lines[i]:<{block.column_width}}" for lines in padded)])
+        for i, label in enumerate(labels)
+    ]
+
+
+class _Clock:
+    """Estimates the time left from the trials that this run has finished itself."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.latest = self.began
+        self.to_run = self.finished = 0
+
+    def start(self, to_run: int) -> None:
+        self.began = self.latest = time.monotonic()
+        self.to_run = to_run
+
+    def finished_one(self) -> None:
+        self.finished += 1
+        self.latest = time.monotonic()
+
+    def left(self) -> float | None:
+        """Seconds; None before the first trial has ended."""
+        if not self.finished:
+            return None
+        at_latest = (self.latest - self.began) / self.finished * (self.to_run - self.finished)
+        return max(0.0, at_latest - (time.monotonic() - self.latest))
+
+
+class _TimeLeft(ProgressColumn):
+    def __init__(self, clock: _Clock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def render(self, task: Task) -> Text:
+        left = self.clock.left()
+        return Text("" if left is None or task.finished else f"{_duration(left)} left", style="cyan")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
