@@ -46,12 +46,12 @@ class Geometry:
         start, stop = self._margin, self._margin + self.input_size
         return images[..., start:stop, start:stop]
 
-    def mask_to_input(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Resize (nearest neighbour at pixel centres) and crop a mask [H, W] to [S, S]."""
+    def labels_to_input(self, labels: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Resize (nearest neighbour at pixel centres) and crop a mask's region labels [H, W] to [S, S]."""
         positions = np.arange(self._margin, self._margin + self.input_size) + 0.5
-        rows = (positions * mask.shape[0] / self.image_size).astype(np.intp)
-        columns = (positions * mask.shape[1] / self.image_size).astype(np.intp)
-        return mask[np.ix_(rows, columns)]
+        rows = (positions * labels.shape[0] / self.image_size).astype(np.intp)
+        columns = (positions * labels.shape[1] / self.image_size).astype(np.intp)
+        return labels[np.ix_(rows, columns)]
 
     def map_to_image(self, score_map: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
         """Bring a map [S, S] to the image's own size; pixels that were cropped away score the map's minimum."""

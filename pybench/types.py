@@ -120,6 +120,16 @@ class Dataset(ABC):
 
     info: ClassVar[DatasetInfo]
     Options: ClassVar[type[DatasetOptions]] = DatasetOptions
+    generated: ClassVar[bool] = False  # made by ``split`` where it is not there yet
+
+    @classmethod
+    def locate(cls, data_root: Path | None) -> Path:
+        """The dataset's folder below a data root."""
+        if data_root is None:
+            raise InputError(
+                f"{cls.info.name}: no data root given (--data-root DIR, or the variable PYBENCH_DATA). {cls.info.how_to_get}"
+            )
+        return data_root / cls.info.name
 
     def __init__(self, root: Path, options: DatasetOptions, data_seed: int) -> None:
         self.root = root
@@ -186,16 +196,14 @@ class Images(ABC, Sequence["Tensor"]):
 class Method(ABC):
     """An anomaly detector: fits on normal images, predicts a score per image and a score map per pixel.
 
-    A subclass declares ``name`` (its file's stem), ``Params``, ``paper``, ``trains`` (it runs gradient descent) and
-    ``stochastic`` (its result depends on the seed; others run one seed only). It keeps everything that it learned in
-    ``state_dict``: tensors and plain values, loadable without executing code.
+    A subclass declares ``name`` (its file's stem), ``Params``, ``paper`` and ``trains`` (it runs gradient descent). It
+    keeps everything that it learned in ``state_dict``: tensors and plain values, loadable without executing code.
     """
 
     name: ClassVar[str]
     Params: ClassVar[type[MethodParams]]
     paper: ClassVar[Citation]
     trains: ClassVar[bool] = False
-    stochastic: ClassVar[bool] = True
 
     def __init__(self, params: MethodParams, context: Context) -> None:
         self.params = params
@@ -205,6 +213,11 @@ class Method(ABC):
     def unsupported(cls, params: MethodParams, device: str) -> list[str]:
         """Reasons why these parameters cannot run on this device; empty when they can."""
         return []
+
+    @classmethod
+    def is_stochastic(cls, params: MethodParams) -> bool:
+        """Whether the result depends on the seed; where it does not, one seed is run."""
+        return True
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
@@ -326,6 +339,11 @@ class TrialSpec(BaseModel):
         """Hash of the canonical spec: the file name of its record. The suite's name is no part of it."""
         return digest(self.model_dump(mode="json", exclude={"suite"}))
 
+    def latency_key(self) -> str:
+        """Trials that have this key in common share one latency measurement."""
+        fields = {"dataset", "dataset_options", "rto", "method", "params", "profile", "protocol", "resources"}
+        return digest(self.model_dump(mode="json", include=fields))
+
 
 def digest(value: Any) -> str:
     """16 hex digits that depend on a JSON value only, not on the order of its keys."""
@@ -343,6 +361,7 @@ class Record(BaseModel):
     spec: TrialSpec
     status: Status
     reason: str = ""
+    traceback: str = ""
     metrics: dict[str, float | None] = {}
     undefined: dict[str, str] = {}
     by_defect_type: dict[str, dict[str, float | None]] = {}

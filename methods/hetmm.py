@@ -1,0 +1,101 @@
+"""HETMM: mutual matching of hard-nominal-example-aware templates (paper 003)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from pybench.features import BackboneMethod, BackboneParams
+from pybench.maps import smooth, upsample
+from pybench.ops.mutual_match import TemplateBank, mutual_match, pack_templates
+from pybench.ops.optics import optics_select
+from pybench.types import Citation, Context, Images, MethodParams, Prediction
+
+
+class Params(BackboneParams):
+    backbone: str = Field("wide_resnet101_2", description="a torchvision ResNet, or timm/NAME for any timm model with feature maps")
+    layers: tuple[int, ...] = Field((1, 2, 3), min_length=1, max_length=4, description="layers that are matched; layer n has stride 2^(n+1)")
+    windows: tuple[int, ...] = Field((9, 7, 5), min_length=1, max_length=4, description="side of the matching window on each layer; odd")
+    alpha: float = Field(0.5, ge=0, le=1, description="weight of the forward map (Eq. 6); 1 is forward only, 0 backward only")
+    sheets: int | None = Field(None, ge=1, le=10_000, description="templates kept at each position by optics_select; none keeps all")
+    sigma: float = Field(4.0, ge=0, le=64, description="blur before the maximum that is the image score (Eq. 11), in pixels")
+    before_relu: bool = Field(True, description="features before a block's last ReLU, as in the authors' released code (ResNets only)")
+    batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
+
+    @model_validator(mode="after")
+    def _one_odd_window_per_layer(self) -> Params:
+        if len(self.windows) != len(self.layers):
+            raise ValueError(f"windows: {len(self.windows)} given for {len(self.layers)} layers")
+        if any(window < 1 or window % 2 == 0 for window in self.windows):
+            raise ValueError(f"windows must be odd and positive, got {list(self.windows)}")
+        return self
+
+
+class Hetmm(BackboneMethod):
+    """Paper 003: forward and backward matching in windows (Eq. 3 to 6), summed over layers (Eq. 10), scored by the
+    maximum of the blurred map (Eq. 11); templates are all normal images or the sheets that PTS selects (Sec. 3.3)."""
+
+    name = "hetmm"
+    Params = Params
+    paper = Citation(
+        "Hard Nominal Example-aware Template Mutual Matching for Industrial Anomaly Detection", "Chen et al.", 2022, "arXiv:2303.16191"
+    )
+
+    params: Params
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context, before_relu=params.before_relu and not params.backbone.startswith("timm/"))
+        self.templates: list[Tensor] = []  # per layer [K, C, H, W]
+        self._banks: list[TemplateBank] = []
+
+    @classmethod
+    def is_stochastic(cls, params: MethodParams) -> bool:
+        assert isinstance(params, Params)
+        return params.weights == "random"
+
+    def fit(self, train: Images) -> None:
+        layers = self._extract(train)
+        if self.params.sheets is not None:
+            layers = [_select(layer, self.params.sheets) for layer in layers]
+        self._keep(layers)
+
+    def update(self, images: Images) -> None:
+        """Add normal images to the templates of a fitted model, without fitting again (hot update)."""
+        self._keep([torch.cat(pair) for pair in zip(self.templates, self._extract(images), strict=True)])
+
+    def predict(self, images: Tensor) -> Prediction:
+        assert self._banks, "fit first"
+        size = self.geometry.input_size
+        total = torch.zeros(len(images), size, size)
+        for layer, bank, window in zip(self.features(images), self._banks, self.params.windows, strict=True):
+            forward, backward = mutual_match(layer, bank, window, window, backend=self.context.backend)
+            total += upsample(self.params.alpha * forward + (1 - self.params.alpha) * backward, size).cpu()
+        return Prediction(smooth(total, self.params.sigma).amax((1, 2)), total)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"templates": self.templates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._keep([layer.to(self.context.device) for layer in state["templates"]])
+
+    def _keep(self, templates: list[Tensor]) -> None:
+        self.templates = templates
+        self._banks = [pack_templates(layer) for layer in templates]
+
+    def _extract(self, images: Images) -> list[Tensor]:
+        layers: list[list[Tensor]] = [[] for _ in self.params.layers]
+        for batch in images.batches(self.params.batch_size):
+            for collected, layer in zip(layers, self.features(batch), strict=True):
+                collected.append(layer)
+            self.context.progress(sum(map(len, layers[0])) / len(images), "features")
+        return [torch.cat(collected) for collected in layers]
+
+
+def _select(layer: Tensor, sheets: int) -> Tensor:
+    """Keep ``sheets`` of the templates [N, C, H, W] at every position."""
+    _, channels, height, width = layer.shape
+    selected = optics_select(layer.flatten(2).transpose(1, 2), sheets)
+    return selected.transpose(1, 2).reshape(-1, channels, height, width)

@@ -1,0 +1,84 @@
+"""PaDiM: one Gaussian of patch features at every position."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from pybench.features import BackboneMethod, BackboneParams
+from pybench.maps import smooth, upsample
+from pybench.types import Citation, Context, Images, Prediction
+
+
+class Params(BackboneParams):
+    layers: tuple[int, ...] = Field((1, 2, 3), min_length=1, max_length=4, description="layers whose outputs are used; layer n has stride 2^(n+1)")
+    crop_size: int | None = Field(224, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image")
+    dimensions: int = Field(550, ge=1, le=4096, description="channels drawn at random; as many as there are, if fewer")
+    regularisation: float = Field(0.01, gt=0, le=10, description="added to the diagonal of every covariance")
+    sigma: float = Field(4.0, ge=0, le=64, description="standard deviation of the map's blur, in pixels")
+    batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
+
+
+class Padim(BackboneMethod):
+    """Defard et al. 2021: patch embeddings with randomly drawn channels (Sec. III-A), a Gaussian per position
+    (Sec. III-B, Eq. 1), Mahalanobis distances as the map (Sec. III-C, Eq. 2) and its maximum as the image score."""
+
+    name = "padim"
+    Params = Params
+    paper = Citation("PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization", "Defard et al.", 2021, "arXiv:2011.08785")
+
+    params: Params
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context)
+        self.channels: Tensor | None = None  # [d]
+        self.mean: Tensor | None = None  # [P, d]
+        self.whitening: Tensor | None = None  # [P, d, d]: inverse of the covariance's Cholesky factor
+
+    def fit(self, train: Images) -> None:
+        embeddings = []
+        for batch in train.batches(self.params.batch_size):
+            embeddings.append(self._embed(batch))
+            self.context.progress(sum(map(len, embeddings)) / len(train), "features")
+        stacked = torch.cat(embeddings).transpose(0, 1)  # [P, N, d]
+        if stacked.shape[1] < 2:
+            raise ValueError("PaDiM needs at least two training images to estimate a covariance")
+        self.mean = stacked.mean(1)
+        centred = stacked - self.mean[:, None]
+        covariance = centred.transpose(1, 2) @ centred / (stacked.shape[1] - 1)
+        covariance.diagonal(dim1=1, dim2=2).add_(self.params.regularisation)
+        factor = torch.linalg.cholesky(covariance)
+        identity = torch.eye(factor.shape[-1], device=factor.device)
+        self.whitening = torch.linalg.solve_triangular(factor, identity, upper=False)
+
+    def predict(self, images: Tensor) -> Prediction:
+        assert self.mean is not None and self.whitening is not None, "fit first"
+        deviation = self._embed(images).transpose(0, 1) - self.mean[:, None]  # [P, B, d]
+        distances = torch.linalg.vector_norm(deviation @ self.whitening.transpose(1, 2), dim=2).T  # [B, P]
+        side = int(distances.shape[1] ** 0.5)
+        maps = smooth(upsample(distances.view(-1, side, side), self.geometry.input_size), self.params.sigma)
+        return Prediction(maps.amax((1, 2)), maps)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"channels": self.channels, "mean": self.mean, "whitening": self.whitening}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.channels, self.mean, self.whitening = (
+            state[key].to(self.context.device) for key in ("channels", "mean", "whitening")
+        )
+
+    def _embed(self, images: Tensor) -> Tensor:
+        """Drawn channels [B, P, d] of all layers, brought to the first one's grid (nearest neighbour, as in the paper)."""
+        layers = self.features(images)
+        grid = layers[0].shape[-2:]
+        embedding = torch.cat([layers[0], *(interpolate(layer, size=grid, mode="nearest") for layer in layers[1:])], 1)
+        if self.channels is None:
+            count = embedding.shape[1]
+            generator = torch.Generator().manual_seed(self.context.seed)
+            drawn = torch.randperm(count, generator=generator)[: self.params.dimensions]
+            self.channels = drawn.sort().values.to(embedding.device)
+        return embedding[:, self.channels].flatten(2).transpose(1, 2)

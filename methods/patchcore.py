@@ -1,0 +1,110 @@
+"""PatchCore: nearest neighbours in a coreset of locally pooled patch features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faiss
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+from pybench.features import BackboneMethod, BackboneParams
+from pybench.maps import smooth, upsample
+from pybench.ops.coreset import k_center
+from pybench.types import Citation, Context, Images, Prediction
+
+
+class Params(BackboneParams):
+    crop_size: int | None = Field(224, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image")
+    coreset_share: float = Field(0.1, gt=0, le=1, description="share of all training patches that the memory bank keeps")
+    projection: int = Field(128, ge=0, le=4096, description="dimensions of the random projection in which the coreset is chosen; 0: none")
+    patch_size: int = Field(3, ge=1, le=15, description="side of the neighbourhood that is averaged into a patch feature")
+    neighbours: int = Field(9, ge=1, le=100, description="neighbours b that re-weight the image score; 1 leaves it as it is")
+    sigma: float = Field(4.0, ge=0, le=64, description="standard deviation of the map's blur, in pixels")
+    batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
+
+
+class PatchCore(BackboneMethod):
+    """Roth et al. 2022: patch features (Sec. 3.1), coreset by greedy k-centre (Alg. 1), scores (Eq. 6 and 7).
+
+    Patch features are 3x3 averages of each layer; deeper layers are brought to the first one's grid bilinearly.
+    """
+
+    name = "patchcore"
+    Params = Params
+    paper = Citation("Towards Total Recall in Industrial Anomaly Detection", "Roth et al.", 2022, "arXiv:2106.08265")
+
+    params: Params
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context)
+        self.bank: Tensor | None = None
+        self._index: faiss.Index | None = None
+
+    def fit(self, train: Images) -> None:
+        patches = []
+        for batch in train.batches(self.params.batch_size):
+            patches.append(self._patches(batch).flatten(0, 2).cpu())
+            self.context.progress(sum(map(len, patches)) / (len(train) * len(patches[0]) / len(batch)), "features")
+        points = torch.cat(patches)
+        self._keep(points[self._coreset(points)])
+
+    def predict(self, images: Tensor) -> Prediction:
+        assert self.bank is not None and self._index is not None, "fit first"
+        patches = self._patches(images)
+        batch, height, width, channels = patches.shape
+        flat = patches.reshape(-1, channels).cpu().numpy()
+        squared, nearest = self._index.search(flat, 1)
+        distances = torch.from_numpy(np.sqrt(squared[:, 0].clip(min=0))).view(batch, height * width)
+        worst = distances.argmax(1)
+        rows = torch.arange(batch) * height * width + worst
+        scores = distances.gather(1, worst[:, None])[:, 0] * self._reweighting(flat[rows], nearest[rows, 0], distances.amax(1))
+        maps = upsample(distances.view(batch, height, width), self.geometry.input_size)
+        return Prediction(scores, smooth(maps, self.params.sigma))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"bank": self.bank}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._keep(state["bank"])
+
+    def _keep(self, bank: Tensor) -> None:
+        self.bank = bank
+        faiss.omp_set_num_threads(torch.get_num_threads())
+        self._index = faiss.IndexFlatL2(bank.shape[1])
+        if self.context.device == "cuda" and hasattr(faiss, "StandardGpuResources"):
+            self._index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, self._index)
+        self._index.add(bank.numpy())
+
+    def _patches(self, images: Tensor) -> Tensor:
+        """Patch features [B, h, w, C] on the grid of the first layer."""
+        pad = self.params.patch_size // 2
+        pooled = [avg_pool2d(layer, self.params.patch_size, stride=1, padding=pad) for layer in self.features(images)]
+        grid = pooled[0].shape[-2:]
+        aligned = [layer if layer.shape[-2:] == grid else interpolate(layer, size=grid, mode="bilinear", align_corners=False) for layer in pooled]
+        return torch.cat(aligned, 1).permute(0, 2, 3, 1).contiguous()
+
+    def _coreset(self, points: Tensor) -> Tensor:
+        size = max(1, round(self.params.coreset_share * len(points)))
+        if size == len(points):
+            return torch.arange(size)
+        if 0 < self.params.projection < points.shape[1]:
+            generator = torch.Generator().manual_seed(self.context.seed)
+            directions = torch.randn(points.shape[1], self.params.projection, generator=generator)
+            points = points @ directions / self.params.projection**0.5
+        return k_center(points, size, seed=self.context.seed)
+
+    def _reweighting(self, worst: np.ndarray, nearest: np.ndarray, distances: Tensor) -> Tensor:
+        """Eq. 7: one minus the softmax weight of the nearest patch among its own neighbours in the bank."""
+        assert self.bank is not None and self._index is not None
+        count = min(self.params.neighbours, len(self.bank))
+        if count == 1:
+            return torch.ones(len(worst))
+        _, neighbours = self._index.search(self.bank[nearest].numpy(), count)
+        to_neighbours = torch.linalg.vector_norm(torch.from_numpy(worst)[:, None] - self.bank[neighbours], dim=2)
+        # The nearest patch is a neighbour of its own, unless an equal point took its place: count it once, exactly.
+        log_sum = torch.logsumexp(to_neighbours, 1)
+        return 1 - torch.exp(distances - torch.maximum(log_sum, distances))

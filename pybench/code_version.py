@@ -1,0 +1,45 @@
+"""A hash of the sources that a trial's result depends on: a record made by other code is not taken for this one's."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from pybench import registry
+from pybench.types import TrialSpec
+
+_HERE = Path(__file__).parent
+_SHARED = ("data.py", "features.py", "geometry.py", "images.py", "maps.py", "rto.py", "seeds.py", "trial.py", "latency.py")
+
+
+def code_version(spec: TrialSpec) -> str:
+    """16 hex digits over the method, its metrics and data set, the native ops and what trials share.
+
+    The CLI, reports and executors are left out: they do not change a result.
+    """
+    files = [registry.source("method", spec.method), registry.source("dataset", spec.dataset)]
+    files += [registry.source("metric", name) for name in spec.metrics]
+    sha = hashlib.sha256()
+    for file in (*sorted(files), *_shared_files()):
+        sha.update(_file_digest(file))
+    return sha.hexdigest()[:16]
+
+
+@cache
+def _shared_files() -> tuple[Path, ...]:
+    folders = [*(_HERE / "ops").glob("*.py"), *(_HERE / "metrics").glob("_*.py"), *_native_modules()]
+    return tuple(sorted([*(_HERE / name for name in _SHARED), *folders]))
+
+
+def _native_modules() -> list[Path]:
+    try:
+        import pybench._cpu
+    except ImportError:
+        return []
+    return [Path(pybench._cpu.__file__)]
+
+
+@cache
+def _file_digest(file: Path) -> bytes:
+    return hashlib.sha256(file.read_bytes()).digest()

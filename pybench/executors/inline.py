@@ -1,0 +1,26 @@
+"""Runs trials one after another in this process, for debugging and for machines without Ray's ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pybench.latency import measure, node_lock
+from pybench.suite import LatencyProtocol
+from pybench.trial import Job, Outcome, run_trial
+from pybench.types import Latency
+
+
+class InlineExecutor:
+    """The simplest executor: no other process, so a crash of a method is a crash of the run."""
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        for job in jobs:
+            with node_lock(exclusive=False):
+                outcome = run_trial(job)
+            yield outcome
+
+    def measure(self, job: Job, protocol: LatencyProtocol) -> Latency:
+        return measure(job, protocol)
+
+    def close(self) -> None:
+        return

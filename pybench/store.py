@@ -1,0 +1,163 @@
+"""Records on disk: one JSON file per trial, written so that a crash leaves the old one or the new one, never a part.
+
+    <run>/<dataset>/<category>/<method>/<key>.json     the record
+    <run>/<dataset>/<category>/<method>/<hash>.npz     its curves and per-image scores
+    <run>/latency/<key>.json                           latencies
+    <run>/attempts/<key>-<finished>.json               records that a later one took the place of
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
+
+from pybench.registry import unknown
+from pybench.types import SCHEMA_VERSION, InputError, Latency, Record, Result, TrialSpec
+
+if TYPE_CHECKING:
+    import pandas
+
+_LATENCY, _ATTEMPTS = "latency", "attempts"
+
+
+class Store:
+    """The records of one run's folder. Several drivers may write to it at once; the last record of a key stays."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, record: Record, arrays: dict[str, NDArray[Any]]) -> Record:
+        """Keep a record and its arrays; one of the same key that is there already moves to the attempts."""
+        path = self._path(record.spec)
+        if arrays:
+            content = _npz(arrays)
+            name = f"{hashlib.sha256(content).hexdigest()[:16]}.npz"
+            _write(path.with_name(name), content)
+            record = record.model_copy(update={"curves": name})
+        self._retire(path)
+        _write(path, _json(record))
+        return record
+
+    def finished(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> Record | None:
+        """The record of a trial that need not run again: it ended well, on the same data, with the same code and weights."""
+        path = self._path(spec)
+        if not path.is_file():
+            return None
+        record = _read(Record, path)
+        same = (record.fingerprint, record.code_version, record.assets) == (fingerprint, code_version, assets)
+        return record if same and record.status in ("ok", "skipped") else None
+
+    def write_latency(self, latency: Latency) -> None:
+        """Keep a latency; a later one of the same key takes its place."""
+        _write(self._latency_path(latency.key), _json(latency))
+
+    def latency(self, spec: TrialSpec, code_version: str) -> Latency | None:
+        """The latency that was measured for trials like this one with the same code."""
+        path = self._latency_path(spec.latency_key())
+        latency = _read(Latency, path) if path.is_file() else None
+        return latency if latency is not None and latency.code_version == code_version else None
+
+    def results(self) -> list[Result]:
+        """All records with their latencies, by dataset, category, method and key.
+
+        Raises:
+            InputError: a file that is not a readable record; it is named.
+        """
+        latencies = {path.stem: _read(Latency, path) for path in (self.folder / _LATENCY).glob("*.json")}
+        records = [_read(Record, path) for path in self._record_paths()]
+        return [Result(record, latencies.get(record.spec.latency_key())) for record in records]
+
+    def _record_paths(self) -> Iterator[Path]:
+        for path in sorted(self.folder.glob("*/*/*/*.json")):
+            if path.relative_to(self.folder).parts[0] not in (_LATENCY, _ATTEMPTS):
+                yield path
+
+    def _path(self, spec: TrialSpec) -> Path:
+        return self.folder / spec.dataset / spec.category / spec.method / f"{spec.key()}.json"
+
+    def _latency_path(self, key: str) -> Path:
+        return self.folder / _LATENCY / f"{key}.json"
+
+    def _retire(self, path: Path) -> None:
+        if path.is_file():
+            previous = _read(Record, path)
+            stamp = previous.finished.replace(":", "").replace("+0000", "Z")
+            _write(self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json", path.read_bytes())
+
+
+def find_runs(name: str | Path) -> list[Store]:
+    """The runs at a folder, in the folders right below it, or in ``results/<name>``.
+
+    Raises:
+        InputError: there is no record in any of these.
+    """
+    for folder in (Path(name), Path("results") / name):
+        below = sorted(child for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
+        runs = [store for store in map(Store, [folder, *below]) if any(store._record_paths())]
+        if runs:
+            return runs
+    known = [child.name for child in Path("results").iterdir() if child.is_dir()] if Path("results").is_dir() else []
+    raise InputError(f"{name}: no records in this folder, nor in results/{name}; {unknown('run', str(name), known)}")
+
+
+def load_results(run: str | Path) -> pandas.DataFrame:
+    """One row per trial of a run: spec, status, ``metrics.*``, ``params.*``, ``latency.*``, timings.
+
+    Raises:
+        InputError: no run there, or a file that is not a readable record.
+    """
+    import pandas
+
+    from pybench.report.flat import rows
+
+    return pandas.DataFrame(rows([result for store in find_runs(run) for result in store.results()]))
+
+
+def _read(model: type[Any], path: Path) -> Any:
+    try:
+        value = model.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{path}: not a readable {model.__name__.lower()}: {error}") from error
+    if isinstance(value, Record) and value.schema_version > SCHEMA_VERSION:
+        raise InputError(f"{path}: written by a newer pybench (schema {value.schema_version}; this one reads up to {SCHEMA_VERSION})")
+    return value
+
+
+def _json(value: BaseModel) -> bytes:
+    return (json.dumps(value.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()
+
+
+def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write to a temporary file beside ``path``, flush it to the disk, rename it, flush the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,228 @@
+"""Runs one trial: data, fit, predict, metrics; whatever a method does wrong ends up in the record, not in a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pybench import data, memory, registry, strict_yaml
+from pybench.environment import environment
+from pybench.geometry import Geometry
+from pybench.images import DecodedImages, fingerprint, read_mask
+from pybench.metrics._bootstrap import bootstrap_interval
+from pybench.metrics._curves import curves
+from pybench.metrics._evaluate import by_defect_type, evaluate
+from pybench.ops import dispatch
+from pybench.seeds import derive
+from pybench.types import Context, Evaluation, InputError, Method, Prediction, Record, Sample, Status, TrialSpec
+
+_BATCH = 8  # test images a call of predict; results must not depend on it
+
+
+class MethodError(Exception):
+    """A method broke the contract: NaN, a wrong shape."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial as it travels to a worker: the spec and where the worker finds data and plug-ins."""
+
+    spec: TrialSpec
+    data_root: Path | None
+    plugins: tuple[Path, ...]
+    fingerprint: str
+    code_version: str
+    assets: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A record, and the arrays that are kept beside it."""
+
+    record: Record
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def run_trial(job: Job) -> Outcome:
+    """Run a trial; a method's failure gives a ``failed`` record with the reason and the traceback."""
+    started = now()
+    try:
+        for folder in job.plugins:
+            registry.add_plugins(folder)
+        return _run(job, started)
+    except Exception as error:
+        reason = str(error) if isinstance(error, InputError | MethodError) else f"{type(error).__name__}: {error}"
+        return Outcome(unfinished(job, started, "failed", reason, traceback.format_exc()))
+
+
+def unfinished(job: Job, started: str, status: Status, reason: str, trace: str = "") -> Record:
+    """The record of a trial that gave no result."""
+    return Record(
+        key=job.spec.key(), spec=job.spec, status=status, reason=reason, traceback=trace, fingerprint=job.fingerprint,
+        code_version=job.code_version, assets=job.assets, environment=environment(), started=started, finished=now(),
+    )  # fmt: skip
+
+
+def now() -> str:
+    """The present moment in UTC, to the millisecond, as in records."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def build_method(spec: TrialSpec) -> Method:
+    """A fresh method with a spec's parameters, and this process's threads and seeds set for it."""
+    torch.set_num_threads(spec.resources.threads)
+    torch.manual_seed(spec.seed)
+    cls: type[Method] = registry.load("method", spec.method)
+    params = strict_yaml.validate(cls.Params, spec.params)
+    return cls(params, Context(spec.resources.device, spec.seed, spec.resources.backend))
+
+
+def _run(job: Job, started: str) -> Outcome:
+    spec, timer = job.spec, _Timer()
+    memory.reset_peak()
+    cls: type[Method] = registry.load("method", spec.method)
+    reasons = cls.unsupported(strict_yaml.validate(cls.Params, spec.params), spec.resources.device)
+    if reasons:
+        return Outcome(unfinished(job, started, "skipped", "; ".join(reasons)))
+    samples = data.load(spec, job.data_root)
+    if (seen := fingerprint([*samples.train, *samples.test])) != job.fingerprint:
+        raise InputError(f"the data here is not what the run was planned with (fingerprint {seen}, planned {job.fingerprint})")
+    train = DecodedImages(samples.train)
+    with dispatch.record() as backends:
+        with timer("fit"):
+            method = build_method(spec)
+            method.fit(train)
+        with timer("predict"):
+            predictions = _predict(method, samples.test)
+        with timer("held_out"):
+            held_out = _held_out(spec, samples.train)
+    with timer("metrics"):
+        evaluation, lost = _meet_masks(spec, samples.test, predictions, held_out, Geometry.of(method.params))
+        metrics = [registry.load("metric", name) for name in spec.metrics]
+        values, undefined = evaluate(evaluation, metrics)
+        intervals = _intervals(evaluation, values, spec)
+        types = by_defect_type(evaluation)
+    labels = evaluation.labels
+    record = Record(
+        key=spec.key(), spec=spec, status="ok", metrics=values, undefined=undefined, by_defect_type=types,
+        intervals=intervals, remarks=samples.remarks,
+        counts={"train": len(train), "test_normal": int((labels == 0).sum()), "test_anomalous": int((labels == 1).sum()),
+                "unannotated": sum(mask is None for mask in evaluation.masks), "regions_lost": lost},
+        timings=timer.seconds, peak_memory_mb=round(memory.peak_mb(), 1),
+        backends=dict(backends), provenance=method.provenance(), assets=job.assets, fingerprint=job.fingerprint,
+        code_version=job.code_version, environment=environment(), started=started, finished=now(),
+    )  # fmt: skip
+    arrays: dict[str, NDArray[Any]] = {"labels": labels, "scores": evaluation.scores, **curves(evaluation)}
+    return Outcome(record, arrays if held_out is None else {**arrays, "held_out": held_out})
+
+
+@dataclass(frozen=True)
+class _Predictions:
+    """Scores [N], maps (N of [S, S], or None) and the images' own shapes, in the order of the samples."""
+
+    scores: NDArray[np.float64]
+    maps: list[NDArray[np.float32]] | None
+    shapes: list[tuple[int, int]]
+
+
+def _predict(method: Method, samples: Sequence[Sample]) -> _Predictions:
+    scores: list[NDArray[np.float64]] = []
+    maps: list[NDArray[np.float32]] = []
+    shapes: list[tuple[int, int]] = []
+    for batch in DecodedImages(samples).batches(_BATCH):
+        prediction = method.predict(batch)
+        _check(prediction, len(batch), method.params.input_size)
+        scores.append(prediction.scores.detach().cpu().numpy().astype(np.float64))
+        shapes.extend([(batch.shape[-2], batch.shape[-1])] * len(batch))
+        if prediction.maps is not None:
+            maps.extend(prediction.maps.detach().cpu().numpy().astype(np.float32))
+    if maps and len(maps) != len(samples):
+        raise MethodError(f"predict gave a score map for {len(maps)} of {len(samples)} images; it must for all or for none")
+    return _Predictions(np.concatenate(scores), maps or None, shapes)
+
+
+def _check(prediction: Prediction, batch: int, size: int) -> None:
+    parts = [("scores", prediction.scores, (batch,)), ("maps", prediction.maps, (batch, size, size))]
+    for name, values, shape in parts:
+        if values is None:
+            continue
+        if tuple(values.shape) != shape:
+            raise MethodError(f"predict returned {name} of shape {list(values.shape)}; expected {list(shape)}")
+        bad = int((~torch.isfinite(values)).sum())
+        if bad:
+            raise MethodError(f"predict returned NaN or infinity in {bad} of {values.numel()} values of {name}")
+
+
+def _held_out(spec: TrialSpec, train: Sequence[Sample]) -> NDArray[np.float64] | None:
+    """Scores of the normal images, each by a method that was fitted without it (K-fold); None without folds."""
+    folds = min(spec.protocol.threshold_folds, len(train))
+    if folds < 2:
+        return None
+    order = np.random.default_rng(derive(spec.data_seed, spec.dataset, spec.category, "folds")).permutation(len(train))
+    scores = np.empty(len(train))
+    for fold in range(folds):
+        out = order[fold::folds]
+        method = build_method(spec)
+        method.fit(DecodedImages([train[index] for index in np.delete(order, np.s_[fold::folds])]))
+        scores[out] = _predict(method, [train[index] for index in out]).scores
+    return scores
+
+
+def _meet_masks(
+    spec: TrialSpec, samples: Sequence[Sample], predictions: _Predictions, held_out: NDArray[np.float64] | None, geometry: Geometry
+) -> tuple[Evaluation, int]:
+    """Masks and maps at the size that the protocol names, and the number of defective regions that were lost by it."""
+    masks: list[NDArray[np.bool_] | None] = []
+    lost = 0
+    for sample, shape in zip(samples, predictions.shapes, strict=True):
+        mask = read_mask(sample, shape)
+        if mask is not None and spec.protocol.evaluate_at == "input":
+            mask, gone = _to_input(mask, geometry)
+            lost += gone
+        # An annotation without a pixel left cannot tell which are defective: the image counts for image metrics only.
+        masks.append(None if mask is not None and sample.label and not mask.any() else mask)
+    maps = predictions.maps
+    if maps is not None and spec.protocol.evaluate_at == "image":
+        maps = [geometry.map_to_image(map_, *shape) for map_, shape in zip(maps, predictions.shapes, strict=True)]
+    return Evaluation(
+        labels=np.array([sample.label for sample in samples], np.int64), scores=predictions.scores,
+        defect_types=tuple(sample.defect_type for sample in samples), masks=tuple(masks),
+        maps=None if maps is None else tuple(maps), held_out=held_out,
+    ), lost  # fmt: skip
+
+
+def _to_input(mask: NDArray[np.bool_], geometry: Geometry) -> tuple[NDArray[np.bool_], int]:
+    """A mask at the model's input size, and how many of its regions have no pixel there."""
+    regions, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    small = geometry.labels_to_input(regions)
+    return small > 0, count - len(np.unique(small[small > 0]))
+
+
+def _intervals(evaluation: Evaluation, values: dict[str, float | None], spec: TrialSpec) -> dict[str, tuple[float, float]]:
+    seed = derive(spec.data_seed, spec.dataset, spec.category, "bootstrap")
+    wanted = [name for name in ("image_auroc", "image_ap") if values.get(name) is not None]
+    return {name: bootstrap_interval(evaluation, name, seed=seed) for name in wanted}
+
+
+class _Timer:
+    """Wall-clock seconds by phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        before = time.perf_counter()
+        yield
+        self.seconds[phase] = round(time.perf_counter() - before, 4)
