@@ -9,6 +9,7 @@ part changed and everything else equal.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,8 +76,7 @@ class Canvas:
             )
         )
         reach = radius / self.pixel + 2
-        part = object.__new__(Canvas)
-        part.size, part.pose, part.pixel = self.size, self.pose, self.pixel
+        part = copy.copy(self)
         part.rows, part.columns = (
             slice(int(np.clip(middle - reach, 0, self.size)), int(np.clip(np.ceil(middle + reach), 0, self.size)))
             for middle in (row, column)

@@ -137,7 +137,7 @@ def _camera(category: Category, picture: Field, dice: Dice, exposure: float) -> 
     line = (np.arange(size) + 0.5) * 2 / size - 1
     across, down = line[None, :], line[:, None]
     field_of_light = 1 + fall * (across * np.cos(angle) + down * np.sin(angle)) - vignette * (across**2 + down**2)
-    factor = field_of_light[..., None] * (1 + rng.normal(0, 0.012, 3))
+    factor = field_of_light[..., None] * (1 + rng.normal(0, 0.007, 3))
     return factor * (exposure / float((picture * factor).mean()))
 
 

@@ -35,7 +35,7 @@ def scratch(length: Range = (0.12, 0.7), width: Range = (0.8 * PIXEL, 2.5 * PIXE
 
 
 def crack(length: Range = (0.15, 0.7), width: Range = (0.8 * PIXEL, 2.5 * PIXEL), darkness: Range = (0.35, 0.8)) -> Painter:
-    """Jagged dark line with a branch or two and one light lip."""
+    """Jagged line with a branch or two: dark with a light lip, or pale where the surface itself is dark."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
         reach, thick = drawn(rng, length), drawn(rng, width)
@@ -44,8 +44,12 @@ def crack(length: Range = (0.15, 0.7), width: Range = (0.8 * PIXEL, 2.5 * PIXEL)
         for _ in range(int(rng.integers(0, 3))):
             fork = path[int(rng.integers(2, len(path) - 2))]
             distance = np.minimum(distance, shapes.polyline(canvas, walk(rng, fork, reach * 0.35, 0.5, 4), thick / 3))
-        lip = canvas.cover(distance - thick) * region
-        canvas.picture += (0.06 * lip)[..., None]
+        x, y = path[len(path) // 2]
+        nearest = np.argmin((canvas.x - x) ** 2 + (canvas.y - y) ** 2)
+        if canvas.picture.reshape(-1, 3)[nearest].mean() < 0.2:
+            canvas.blend(0.6 * drawn(rng, darkness) * canvas.cover(distance) * region, (0.62, 0.60, 0.58))
+            return
+        canvas.picture += (0.06 * canvas.cover(distance - thick) * region)[..., None]
         canvas.shade(1 - drawn(rng, darkness) * canvas.cover(distance) * region)
 
     return paint
@@ -98,7 +102,7 @@ def stain(radius: Range = (0.06, 0.25), contrast: Range = (0.08, 0.25)) -> Paint
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
         size = drawn(rng, radius)
         distance = irregular(canvas, rng, spot(canvas, rng, region), size)
-        tint = _either_sign(rng) + rng.normal(0, 0.6, 3)
+        tint = _either_sign(rng) + rng.normal(0, 0.35, 3)
         cover = canvas.cover(distance, soft=max(1.0, 0.35 * size / canvas.pixel)) * region
         canvas.picture += cover[..., None] * (tint * drawn(rng, contrast))
 

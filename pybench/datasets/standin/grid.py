@@ -15,17 +15,17 @@ WIRE = 0.052
 
 def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
     """Two families of wires; a bend shifts the coordinates of the wires, a break takes a piece of one away."""
-    ground = 1 + 0.25 * canvas.noise(dice("ground"), 0.4, octaves=2)
-    canvas.picture[:] = ground[..., None] * np.asarray(jitter(dice("ground colour"), (0.20, 0.20, 0.21), 0.006))
-    steel = np.asarray(jitter(dice("steel"), (0.72, 0.72, 0.70), 0.01))
-    sway = 0.008 * canvas.noise(dice("sway"), 0.35)
+    ground = 1 + 0.08 * canvas.noise(dice("ground"), 0.4, octaves=2)
+    canvas.picture[:] = ground[..., None] * np.asarray(jitter(dice("ground colour"), (0.27, 0.27, 0.28), 0.004))
+    steel = np.asarray(jitter(dice("steel"), (0.64, 0.64, 0.63), 0.006))
+    sway = 0.005 * canvas.noise(dice("sway"), 0.35)
     place, push = _place(dice), np.zeros(canvas.x.shape)
     if change == "bent":
         rng = dice("bend")
-        near = np.exp(-((canvas.x - place[0]) ** 2 + (canvas.y - place[1]) ** 2) / (2 * defects.drawn(rng, (0.05, 0.14)) ** 2))
-        push = near * defects.drawn(rng, (0.03, 0.08)) * (1 if rng.random() < 0.5 else -1)
+        near = np.exp(-((canvas.x - place[0]) ** 2 + (canvas.y - place[1]) ** 2) / (2 * defects.drawn(rng, (0.08, 0.18)) ** 2))
+        push = near * defects.drawn(rng, (0.05, 0.095)) * (1 if rng.random() < 0.5 else -1)
     u, v = (canvas.x + canvas.y) / np.sqrt(2) + sway + push, (canvas.y - canvas.x) / np.sqrt(2) + sway - 0.4 * push
-    rust = 1 + 0.10 * canvas.noise(dice("rust"), 0.06)
+    rust = 1 + 0.06 * canvas.noise(dice("rust"), 0.06)
     wires = np.zeros(canvas.x.shape)
     for above in (False, True):
         for across, along, sign in ((u, v, 1), (v, u, -1)):
@@ -50,7 +50,7 @@ def _gap(canvas: Canvas, dice: Dice, across: Field, along: Field, place: Point) 
     """Distance to the piece that is missing from the wire next to ``place``; its ends are a little ragged."""
     row = PITCH * np.round((place[0] + place[1]) / np.sqrt(2) / PITCH)
     middle = (place[1] - place[0]) / np.sqrt(2)
-    half = defects.drawn(dice("gap"), (0.02, 0.16))
+    half = defects.drawn(dice("gap"), (0.05, 0.20))
     ragged = 0.012 * canvas.noise(dice("ragged"), 0.03)
     return np.maximum(np.abs(across - row) - PITCH / 2, np.abs(along - middle) - half + ragged)
 
@@ -59,13 +59,13 @@ GRID = Category(
     name="grid",
     kind="texture",
     draw=draw,
-    exposure=(0.30, 0.40),
-    poses=Poses(shift=0.5, angle=0.05, scale=0.03),
+    exposure=(0.33, 0.40),
+    poses=Poses(shift=0.5, angle=0.02, scale=0.02),
     defects={
         "bent": Defect(change="bent"),
         "broken": Defect(change="broken"),
-        "glue": Defect(paint=defects.glue((0.05, 0.2))),
-        "metal_contamination": Defect(paint=defects.metal((0.03, 0.09))),
-        "thread": Defect(paint=defects.hair((0.3, 1.0))),
+        "glue": Defect(paint=defects.glue((0.07, 0.22))),
+        "metal_contamination": Defect(paint=defects.metal((0.05, 0.13))),
+        "thread": Defect(paint=defects.hair((0.4, 1.2), (0.012, 0.03))),
     },
 )
