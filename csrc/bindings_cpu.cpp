@@ -23,6 +23,8 @@ struct pybind11::detail::type_caster<pybench::TensorView> {
 PYBIND11_MODULE(_cpu, m) {
   m.doc() = "Native operations of pybench on the CPU; pybench.ops is their public face";
   m.def("simd_levels", &pybench::simd_levels, "Levels, best first, each with why it cannot run here (empty: it can)");
+  m.def("unit_rows", &pybench::unit_rows, py::arg("features"), py::arg("epsilon"), py::arg("threads"),
+        py::arg("unit"), py::call_guard<py::gil_scoped_release>());
   m.def("mutual_match", &pybench::mutual_match, py::arg("level"), py::arg("query"), py::arg("panels"),
         py::arg("height"), py::arg("width"), py::arg("forward_window"), py::arg("backward_window"),
         py::arg("threads"), py::arg("forward"), py::arg("backward"), py::call_guard<py::gil_scoped_release>());

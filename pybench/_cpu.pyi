@@ -1,6 +1,7 @@
 from typing import Any
 
 def simd_levels() -> list[tuple[str, str]]: ...
+def unit_rows(features: Any, epsilon: float, threads: int, unit: Any) -> None: ...
 def mutual_match(
     level: str,
     query: Any,

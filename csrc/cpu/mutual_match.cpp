@@ -38,6 +38,27 @@ struct Window {
 
 float nan_max(float a, float b) { return a > b || std::isnan(a) ? a : b; }
 
+// Some positions at a time, so that reads and writes both stay within a few cache lines.
+constexpr int64_t kUnitBlock = 16;
+
+// `count` columns of a [channels, *] matrix to unit rows.
+void unit_block(const float* columns, int64_t step, int64_t count, int64_t channels, float epsilon, float* rows,
+                int64_t row_step) {
+  float scale[kUnitBlock] = {};
+  for (int64_t channel = 0; channel < channels; ++channel) {
+    const float* values = columns + channel * step;
+    for (int64_t i = 0; i < count; ++i) scale[i] += values[i] * values[i];
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    const float length = std::sqrt(scale[i]);
+    scale[i] = length < epsilon ? 1 / epsilon : 1 / length;
+  }
+  for (int64_t channel = 0; channel < channels; ++channel) {
+    const float* values = columns + channel * step;
+    for (int64_t i = 0; i < count; ++i) rows[i * row_step + channel] = values[i] * scale[i];
+  }
+}
+
 // For each image, template position and offset within the larger window: the largest cosine over templates between
 // the query's pixel at position + offset and the templates at the position. Both maps come from it.
 class Table {
@@ -81,6 +102,24 @@ class Table {
 
 }  // namespace
 
+void unit_rows(const TensorView& features, float epsilon, int threads, const TensorView& unit) {
+  const float* columns = features.float32_on_cpu("features", 3);
+  float* rows = unit.float32_on_cpu("unit", 3);
+  const int64_t images = features.size(0), channels = features.size(1), positions = features.size(2);
+  features.require_contiguous("features", 1);
+  unit.require_shape("unit", {images, positions, channels});
+  unit.require_contiguous("unit", 1);
+  const int64_t blocks = (positions + kUnitBlock - 1) / kUnitBlock;
+  parallel_for(threads, images * blocks, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t image = i / blocks, position = i % blocks * kUnitBlock;
+      unit_block(columns + image * features.stride(0) + position, features.stride(1),
+                 std::min(kUnitBlock, positions - position), channels, epsilon,
+                 rows + image * unit.stride(0) + position * unit.stride(1), unit.stride(1));
+    }
+  });
+}
+
 void mutual_match(const std::string& level, const TensorView& query, const TensorView& panels, int64_t height,
                   int64_t width, int64_t forward_window, int64_t backward_window, int threads,
                   const TensorView& forward, const TensorView& backward) {
@@ -110,7 +149,7 @@ void mutual_match(const std::string& level, const TensorView& query, const Tenso
     const int64_t most = (2 * radius + 1) * (2 * radius + 1);
     const std::unique_ptr<const float*[]> pixels(new const float*[most]);
     const std::unique_ptr<float[]> maxima(new float[most]);
-    const std::unique_ptr<float[]> scratch(new float[most * kPanelLanes]);
+    const std::unique_ptr<float[]> scratch(new float[most * kScratchLanes]);
     for (int64_t position = first; position < last; ++position) {
       const int64_t y = position / width, x = position % width;
       const Window window(y, x, radius, height, width);

@@ -29,63 +29,88 @@ inline Vector nan_max(Vector fresh, Vector old) {
   return (Vector)((VectorMask)larger | (VectorMask)(fresh != fresh));
 }
 
-// best[row][lane] = maximum (or, for the first panels, the value) over the tile's panels of the dot products.
+// Adds the dot products over `depth` channels to sums[pixel][lane]. `panel_size` is the distance between panels.
 template <int Pixels, int Panels>
-inline void tile(const float* const* pixels, const float* panels, int64_t channels, bool first, float* best) {
+inline void tile(const float* const* pixels, int64_t first_channel, const float* panels, int64_t panel_size,
+                 int64_t depth, float* sums) {
+  constexpr int kRow = Panels * kVectors;
   const float* rows[Pixels];
-  for (int i = 0; i < Pixels; ++i) rows[i] = pixels[i];
-  Vec sums[Pixels][Panels * kVectors] = {};
-  for (int64_t channel = 0; channel < channels; ++channel) {
-    Vec templates[Panels * kVectors];
+  for (int i = 0; i < Pixels; ++i) rows[i] = pixels[i] + first_channel;
+  Unaligned* stored = (Unaligned*)sums;
+  Vec accumulators[Pixels][kRow];
+#pragma GCC unroll 32
+  for (int i = 0; i < Pixels * kRow; ++i) accumulators[i / kRow][i % kRow] = stored[i];
+  for (int64_t channel = 0; channel < depth; ++channel) {
+    Vec templates[kRow];
 #pragma GCC unroll 16
-    for (int v = 0; v < Panels * kVectors; ++v) {
+    for (int v = 0; v < kRow; ++v) {
       const int64_t panel = v / kVectors;
       const int64_t lane = v % kVectors * kLanes;
-      templates[v] = *(const Unaligned*)(panels + (panel * channels + channel) * kPanelLanes + lane);
+      templates[v] = *(const Unaligned*)(panels + panel * panel_size + channel * kPanelLanes + lane);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < Pixels; ++i) {
 #pragma GCC unroll 16
-      for (int v = 0; v < Panels * kVectors; ++v) sums[i][v] += rows[i][channel] * templates[v];
+      for (int v = 0; v < kRow; ++v) accumulators[i][v] += rows[i][channel] * templates[v];
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < Pixels; ++i) {
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      Unaligned* slot = (Unaligned*)(best + i * kPanelLanes + v * kLanes);
-      Vec maximum = sums[i][v];
-#pragma GCC unroll 16
-      for (int panel = 1; panel < Panels; ++panel) {
-        maximum = nan_max<Vec, Mask>(sums[i][panel * kVectors + v], maximum);
-      }
-      *slot = first ? maximum : nan_max<Vec, Mask>(maximum, *slot);
-    }
-  }
+#pragma GCC unroll 32
+  for (int i = 0; i < Pixels * kRow; ++i) stored[i] = accumulators[i / kRow][i % kRow];
 }
 
 template <int Pixels, int Panels>
-void tiles_of(int pixels_of_tile, const float* const* pixels, const float* panels, int64_t channels, bool first,
-              float* best) {
+void tile_of(int64_t pixel_count, const float* const* pixels, int64_t first_channel, const float* panels,
+             int64_t panel_size, int64_t depth, float* sums) {
   if constexpr (Pixels > 1) {
-    if (pixels_of_tile < Pixels) {
-      return tiles_of<Pixels - 1, Panels>(pixels_of_tile, pixels, panels, channels, first, best);
+    if (pixel_count < Pixels) {
+      return tile_of<Pixels - 1, Panels>(pixel_count, pixels, first_channel, panels, panel_size, depth, sums);
     }
   }
-  tile<Pixels, Panels>(pixels, panels, channels, first, best);
+  tile<Pixels, Panels>(pixels, first_channel, panels, panel_size, depth, sums);
 }
 
-// All pixels against `Panels` panels, in tiles of balanced height: 25 pixels are 5 x 5, not 4 x 6 + 1.
+// sums[pixel][lane] = dot products of all pixels with `Panels` panels, over blocks of channels that keep a panel in the
+// first-level cache. Tiles have balanced heights: 25 pixels are 5 x 5, not 4 x 6 + 1. The block that is needed next is
+// fetched meanwhile in equal shares; after the last one that is the first of the panels that lie behind these.
 template <int Panels>
-void sweep(const float* const* pixels, int64_t pixel_count, const float* panels, int64_t channels, bool first,
-           float* best) {
+void multiply(const float* const* pixels, int64_t pixel_count, const float* panels, int64_t channels, float* sums) {
+  constexpr int64_t kBlock = 256;
+  constexpr int64_t kLane = Panels * kPanelLanes;
+  const int64_t panel_size = channels * kPanelLanes;
   const int64_t tiles = (pixel_count + kTilePixels - 1) / kTilePixels;
-  int64_t begin = 0;
-  for (int64_t i = 0; i < tiles; ++i) {
-    const int64_t end = (i + 1) * pixel_count / tiles;
-    tiles_of<kTilePixels, Panels>(static_cast<int>(end - begin), pixels + begin, panels, channels, first,
-                                  best + begin * kPanelLanes);
-    begin = end;
+  for (int64_t i = 0; i < pixel_count * kLane; ++i) sums[i] = 0;
+  for (int64_t channel = 0; channel < channels; channel += kBlock) {
+    const int64_t depth = channels - channel < kBlock ? channels - channel : kBlock;
+    const float* block = panels + channel * kPanelLanes;
+    const float* next = channel + kBlock < channels ? block + kBlock * kPanelLanes : panels + Panels * panel_size;
+    int64_t fetched = 0;
+    for (int64_t i = 0, begin = 0; i < tiles; ++i) {
+      const int64_t end = (i + 1) * pixel_count / tiles;
+      for (; fetched < (i + 1) * depth / tiles; ++fetched) {
+        for (int panel = 0; panel < Panels; ++panel) {
+          __builtin_prefetch(next + panel * panel_size + fetched * kPanelLanes, 0, 2);
+        }
+      }
+      tile_of<kTilePixels, Panels>(end - begin, pixels + begin, channel, block, panel_size, depth,
+                                   sums + begin * kLane);
+      begin = end;
+    }
+  }
+}
+
+// best[pixel][lane] = maximum (or, for the first panels, the value) over `Panels` panels of the dot products.
+template <int Panels>
+void fold(const float* sums, int64_t pixel_count, bool first, float* best) {
+  const Unaligned* from = (const Unaligned*)sums;
+  Unaligned* to = (Unaligned*)best;
+  for (int64_t i = 0; i < pixel_count; ++i, from += Panels * kVectors, to += kVectors) {
+    for (int v = 0; v < kVectors; ++v) {
+      Vec maximum = from[v];
+      for (int panel = 1; panel < Panels; ++panel) {
+        maximum = nan_max<Vec, Mask>(from[panel * kVectors + v], maximum);
+      }
+      to[v] = first ? maximum : nan_max<Vec, Mask>(maximum, to[v]);
+    }
   }
 }
 
@@ -99,15 +124,23 @@ float largest_lane(const float* lanes) {
   return quad[0];
 }
 
+template <int Panels>
+void match(const float* const* pixels, int64_t pixel_count, const float* panels, int64_t channels, bool first,
+           float* scratch) {
+  float* sums = scratch + pixel_count * kPanelLanes;
+  multiply<Panels>(pixels, pixel_count, panels, channels, sums);
+  fold<Panels>(sums, pixel_count, first, scratch);
+}
+
 void maxima_of_position(const float* const* pixels, int64_t pixel_count, const float* panels, int64_t panel_count,
                         int64_t channels, float* scratch, float* maxima) {
   const int64_t panel_size = channels * kPanelLanes;
   int64_t panel = 0;
   for (; panel + kTilePanels <= panel_count; panel += kTilePanels) {
-    sweep<kTilePanels>(pixels, pixel_count, panels + panel * panel_size, channels, panel == 0, scratch);
+    match<kTilePanels>(pixels, pixel_count, panels + panel * panel_size, channels, panel == 0, scratch);
   }
   for (; panel < panel_count; ++panel) {
-    sweep<1>(pixels, pixel_count, panels + panel * panel_size, channels, panel == 0, scratch);
+    match<1>(pixels, pixel_count, panels + panel * panel_size, channels, panel == 0, scratch);
   }
   for (int64_t i = 0; i < pixel_count; ++i) maxima[i] = largest_lane(scratch + i * kPanelLanes);
 }

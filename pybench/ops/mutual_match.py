@@ -99,8 +99,7 @@ def mutual_match(
             raise InputError(f"{name} must be odd and positive, but is {window}")
     bank = templates if isinstance(templates, TemplateBank) else pack_templates(templates)
     _check_pair(query, bank)
-    unit = functional.normalize(query, dim=1, eps=EPSILON)
-    forward, backward = _op(backend, unit, bank, forward_window, backward_window)
+    forward, backward = _op(backend, query, bank, forward_window, backward_window)
     return (1 - forward).clamp(0, 2), (1 - backward).clamp(0, 2)
 
 
@@ -123,11 +122,12 @@ def _check_pair(query: Tensor, bank: TemplateBank) -> None:
         )
 
 
-# --- implementations: unit vectors [B, C, H, W] and a bank to the largest cosines [B, H, W] of both directions -------
+# --- implementations: features [B, C, H, W] and a bank to the largest cosines [B, H, W] of both directions ------------
 
 
 def _reference(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> tuple[Tensor, Tensor]:
     """Plain torch: gather the query's windows, multiply them with the templates of each position, take maxima."""
+    query = functional.normalize(query, dim=1, eps=EPSILON)
     batch, _, height, width = query.shape
     side = max(forward_window, backward_window)
     row_bytes = width * batch * side**2 * bank.channels * query.element_size()
@@ -183,10 +183,12 @@ def _native(
 ) -> tuple[Tensor, Tensor]:
     from pybench import _cpu
 
+    query = query.detach()
     batch, channels, height, width = query.shape
     # Rows longer by one cache line: with a power of two, all pixels of a tile would fall into one set of the cache.
     rows = query.new_empty(batch, height * width, channels + PANEL_LANES)[..., :channels]
-    rows.copy_(query.flatten(2).transpose(1, 2))
+    threads = torch.get_num_threads()
+    _cpu.unit_rows(query.flatten(2).contiguous().__dlpack__(), EPSILON, threads, rows.__dlpack__())
     forward, backward = query.new_empty(2, batch, height * width)
     _cpu.mutual_match(
         level,
@@ -196,7 +198,7 @@ def _native(
         width,
         forward_window,
         backward_window,
-        torch.get_num_threads(),
+        threads,
         forward.__dlpack__(),
         backward.__dlpack__(),
     )

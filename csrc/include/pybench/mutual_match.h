@@ -8,6 +8,10 @@
 
 namespace pybench {
 
+// Writes the vectors of features [B, C, P] (contiguous in P), scaled to unit length, as rows of unit [B, P, C]
+// (contiguous in C). Vectors shorter than epsilon are divided by it instead; a NaN or an infinity makes its row NaN.
+void unit_rows(const TensorView& features, float epsilon, int threads, const TensorView& unit);
+
 // Writes the largest cosine of each position in both directions; NaN where a NaN takes part.
 //
 // level: a name of simd_levels() that can run here.
