@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pybench.types import Latency, Result
+from pybench.registry import unknown
+from pybench.types import InputError, Latency, Result
 
 # Nested per defect type, or long: they stay in the record and in the JSON, and out of the flat table.
 _NOT_FLAT = ("by_defect_type", "intervals", "remarks", "traceback")
@@ -70,9 +71,34 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def matches(row: Mapping[str, Any], filters: Mapping[str, Sequence[str]]) -> bool:
-    """Whether a flat row has, for every column named, one of the values given (compared as text)."""
-    return all(_text(row[column]) in values for column, values in filters.items())
+def keep(results: Sequence[Result], filters: Mapping[str, str]) -> list[Result]:
+    """The results whose flat row has, in every column named, one of the values given (separated by commas).
+
+    A parameter or metric may be named without its ``params.`` or ``metrics.``.
+
+    Raises:
+        InputError: no such column or value (the nearest one is named), or nothing is left.
+    """
+    table = rows(results)
+    chosen = list(range(len(results)))
+    for name, text in filters.items():
+        column = _column(name, list(table[0]) if table else [])
+        wanted = text.split(",")
+        there = dict.fromkeys(_text(row[column]) for row in table)
+        for value in wanted:
+            if value not in there:
+                raise InputError(f"--filter {name}={text}: {unknown(column, value, there)}")
+        chosen = [index for index in chosen if _text(table[index][column]) in wanted]
+    if not chosen:
+        raise InputError("the filters leave no trial to show")
+    return [results[index] for index in chosen]
+
+
+def _column(name: str, columns: Sequence[str]) -> str:
+    for column in (name, f"params.{name}", f"metrics.{name}"):
+        if column in columns:
+            return column
+    raise InputError(f"--filter {name}: {unknown('column', name, columns)}")
 
 
 def _flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -55,28 +55,27 @@ class RunProgress:
     ) -> None:
         self.bar.stop()
 
-    def started(self, total: int, to_run: int) -> None:
+    def started(self, total: int) -> None:
         """Before the first trial."""
-        if to_run < total:
-            self._say(f"{total - to_run} of {total} trials are finished already (--force: run anew); {to_run} to run")
-        self.clock.start(to_run)
+        self.clock.start(total)
         self.bar.update(self.task, total=total, now=self._now())
 
-    def trial(self, record: Record, done: int, total: int, skipped: bool) -> None:
-        """After each trial, also those that were finished before (``skipped``)."""
+    def trial(self, record: Record, *, reused: bool) -> None:
+        """After each trial, and for each that was finished by an earlier run (``reused``)."""
         self.pending.pop(record.key, None)
-        if not skipped:
-            self.clock.finished_one()
+        self.clock.count(reused)
+        if reused and self.clock.reused == 1:
+            self._say("trials that are finished already are not run again (--force runs them anew)")
         is_failure = record.status not in ("ok", "skipped")
         self.failed += is_failure
-        if is_failure or not (skipped or self.console.is_terminal):
-            self._say(f"[{done:>{len(str(total))}}/{total}] {self._line(record)}", style="red" if is_failure else "")
+        if is_failure or not (reused or self.console.is_terminal):
+            self._say(f"{self.clock} {self._line(record)}", style="red" if is_failure else "")
         self.rows.add(record)
-        self.bar.update(self.task, completed=done, now=self._now())
+        self.bar.update(self.task, completed=self.clock.done, now=self._now())
 
-    def measuring(self, method: str) -> None:
+    def measuring(self, spec: TrialSpec) -> None:
         """Before a latency measurement, which has its machine for itself."""
-        self.bar.update(self.task, description="latency", now=method)
+        self.bar.update(self.task, description="latency", now=spec.method)
 
     def latency(self, latency: Latency) -> None:
         """After a latency measurement."""
@@ -155,26 +154,33 @@ def _heading(columns: Sequence[Column], block: Block, width: int) -> list[str]:
 
 
 class _Clock:
-    """Estimates the time left from the trials that this run has finished itself."""
+    """Counts trials, and estimates the time left from those that this run has finished itself."""
 
     def __init__(self) -> None:
-        self.began = time.monotonic()
-        self.latest = self.began
-        self.to_run = self.finished = 0
-
-    def start(self, to_run: int) -> None:
         self.began = self.latest = time.monotonic()
-        self.to_run = to_run
+        self.total = self.reused = self.run = 0
 
-    def finished_one(self) -> None:
-        self.finished += 1
+    def __str__(self) -> str:
+        return f"[{self.done:>{len(str(self.total))}}/{self.total}]"
+
+    @property
+    def done(self) -> int:
+        return self.reused + self.run
+
+    def start(self, total: int) -> None:
+        self.began = self.latest = time.monotonic()
+        self.total = total
+
+    def count(self, reused: bool) -> None:
+        self.reused += reused
+        self.run += not reused
         self.latest = time.monotonic()
 
     def left(self) -> float | None:
-        """Seconds; None before the first trial has ended."""
-        if not self.finished:
+        """Seconds; None before the first trial of this run has ended."""
+        if not self.run:
             return None
-        at_latest = (self.latest - self.began) / self.finished * (self.to_run - self.finished)
+        at_latest = (self.latest - self.began) / self.run * (self.total - self.done)
         return max(0.0, at_latest - (time.monotonic() - self.latest))
 
 

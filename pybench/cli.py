@@ -1,0 +1,362 @@
+"""The command ``pybench``: arguments only; the work is done by the modules that each command imports.
+
+Nothing but typer is imported before a command runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pybench.cli_support import (
+    EXIT_FAILED,
+    EXIT_INPUT,
+    EXIT_INTERRUPTED,
+    Commands,
+    DataRoot,
+    DatasetOption,
+    FormatOption,
+    ListFormat,
+    Plugins,
+    RunName,
+    add_plugins,
+    complain,
+    console,
+    new_app,
+    pairs,
+    print_list,
+    with_examples,
+    writable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pybench.executors import Executor
+
+
+class ProfileName(enum.StrEnum):
+    paper = "paper"
+    quick = "quick"
+    smoke = "smoke"
+
+
+class ExecutorName(enum.StrEnum):
+    ray = "ray"
+    inline = "inline"
+
+
+class Listed(enum.StrEnum):
+    methods = "methods"
+    datasets = "datasets"
+    metrics = "metrics"
+    suites = "suites"
+
+
+class ShowFormat(enum.StrEnum):
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+    csv = "csv"
+
+
+app = new_app(
+    "Benchmark anomaly detectors for industrial inspection: run suites, read the tables, bring your own images.",
+    "pybench run mvtec_rto                      # the main suite; draws a stand-in where the data is not there",
+    "pybench run suites/mtd.yaml --data-root ~/data --profile quick",
+    "pybench show mvtec_rto                     # the table of that run, again",
+    "pybench doctor                             # what this machine has, and what it lacks",
+    cls=Commands,
+)
+data_app = new_app(
+    "Look at datasets: which there are, whether the images on disk can be used, and the drawn stand-in.",
+    "pybench data list --data-root ~/data",
+    "pybench data check magnetic_tile --data-root ~/data",
+)
+app.add_typer(data_app, name="data")
+
+
+@app.command(
+    epilog=with_examples(
+        "pybench run mvtec_rto --dry-run                         # list the trials and their keys, run nothing",
+        "pybench run mvtec_rto --filter category=bottle,cable --filter method=padim",
+        "pybench run mvtec_ad --data-root ~/data --set params.backbone=resnet18 --set seeds=[0,1,2]",
+        "pybench run my_suite.yaml --plugins ./mine --executor inline --force",
+    )
+)
+def run(
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help="A suite's file, or the name of one that comes with pybench.")
+    ],
+    profile: Annotated[
+        ProfileName | None,
+        typer.Option(
+            metavar="paper|quick|smoke",
+            help="The papers' budget, minutes, or seconds. Default: paper where a GPU and the data are, else quick.",
+        ),
+    ] = None,
+    filter: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Keep these trials: dataset, category, method, seed, data_seed; a,b keeps both. Repeatable.",
+        ),
+    ] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Override params.NAME, METHOD.NAME, protocol.NAME, resources.NAME, seeds and more. Repeatable.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Records go to DIR/<suite's name>.")] = Path("results"),
+    data_root: DataRoot = None,
+    executor: Annotated[
+        ExecutorName, typer.Option(metavar="ray|inline", help="Trials as Ray tasks, or one by one in this process.")
+    ] = ExecutorName.ray,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Join this Ray cluster (auto: the one of this machine), start none."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run every trial anew, also those that are finished.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the trials and their keys; run nothing.")] = False,
+    plugins: Plugins = None,
+) -> None:
+    """Run a suite; finished trials are kept, so the same command goes on where it was stopped.
+
+    Exit codes: 0 all trials ended well, 1 a trial failed, 2 unusable input, 130 interrupted.
+    """
+    filters, overrides = pairs("--filter", filter), pairs("--set", set)
+    if address is not None and executor is not ExecutorName.ray:
+        raise typer.BadParameter(f"--address needs --executor ray, not {executor.value}")
+    add_plugins(plugins)
+    from pybench.plan import plan
+    from pybench.suite import load_suite
+
+    planned = plan(
+        *load_suite(suite),
+        profile=profile.value if profile else None,
+        filters=filters,
+        overrides=overrides,
+        data_root=data_root,
+    )
+    messages = console(stderr=True)
+    for note in planned.notes:
+        messages.print(note, markup=False, highlight=False, soft_wrap=True)
+    if dry_run:
+        from pybench.report.catalogue import trials
+        from pybench.report.listing import print_rows
+
+        print_rows(console(), trials(planned.specs))
+        return
+
+    from pybench.report.progress import RunProgress
+    from pybench.report.table import print_results
+    from pybench.run import run as run_plan
+    from pybench.store import Store
+
+    store = Store(writable(out / planned.suite))
+    try:
+        with RunProgress(planned.specs, messages) as progress:
+            results = run_plan(planned, store, _executor(executor, address), force=force, listener=progress)
+    except KeyboardInterrupt:
+        complain(f"interrupted; finished trials are kept in {store.folder}, and the same command goes on from there")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    print_results(console(), results)
+    messages.print(f"records: {store.folder}", markup=False, highlight=False, soft_wrap=True)
+    if any(result.record.status not in ("ok", "skipped") for result in results):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command(
+    name="list",
+    epilog=with_examples(
+        "pybench list suites",
+        "pybench list methods --format json",
+        "pybench list metrics --plugins ./mine",
+    ),
+)
+def list_(
+    what: Annotated[Listed, typer.Argument(metavar="methods|datasets|metrics|suites")],
+    format: FormatOption = ListFormat.table,
+    data_root: DataRoot = None,
+    plugins: Plugins = None,
+) -> None:
+    """List what there is, and why some of it cannot be used here."""
+    add_plugins(plugins)
+    from pybench.report import catalogue
+
+    listings: dict[Listed, Callable[[], list[dict[str, Any]]]] = {
+        Listed.methods: catalogue.methods,
+        Listed.datasets: lambda: catalogue.datasets(data_root),
+        Listed.metrics: catalogue.metrics,
+        Listed.suites: catalogue.suites,
+    }
+    print_list(listings[what](), format)
+
+
+@app.command(
+    epilog=with_examples(
+        "pybench show mvtec_rto",
+        "pybench show results/mtd --metric image_auroc --metric image_ap",
+        "pybench show mvtec_rto --format json --filter status=failed | jq '.[].reason'",
+    )
+)
+def show(
+    run: RunName,
+    format: Annotated[
+        ShowFormat,
+        typer.Option(metavar="table|json|markdown|csv", help="json and csv give every trial; nothing else is printed."),
+    ] = ShowFormat.table,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Metric that the table shows. Repeatable; default: three.")
+    ] = None,
+    filter: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Keep these trials: method, status, params.NAME, ...; a,b keeps both. Repeatable."
+        ),
+    ] = None,
+    plugins: Plugins = None,
+) -> None:
+    """Show the results of a run."""
+    add_plugins(plugins)
+    from pybench.report import flat, markdown, summary, table
+    from pybench.report.export import to_csv
+    from pybench.store import find_runs
+
+    results = [result for store in find_runs(run) for result in store.results()]
+    results = flat.keep(results, pairs("--filter", filter))
+    if format is ShowFormat.json:
+        typer.echo(flat.to_json([flat.trial_object(result) for result in results]))
+    elif format is ShowFormat.csv:
+        typer.echo(to_csv(flat.rows(results)), nl=False)
+    elif format is ShowFormat.markdown:
+        typer.echo(markdown.to_markdown(summary.summaries(results, metric or ())))
+    else:
+        table.print_results(console(), results, metric or ())
+
+
+@app.command(
+    epilog=with_examples(
+        "pybench export mvtec_rto --to mvtec_rto.parquet",
+        "pybench export results --to all_runs.csv",
+    )
+)
+def export(
+    run: RunName,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="A file name that ends in .parquet or .csv.")],
+) -> None:
+    """Write a run as one flat table, a row per trial."""
+    from pybench.report import flat
+    from pybench.report.export import write_table
+    from pybench.store import find_runs
+
+    rows = flat.rows([result for store in find_runs(run) for result in store.results()])
+    write_table(rows, to)
+    typer.echo(f"{len(rows)} trials written to {to}", err=True)
+
+
+@app.command(epilog=with_examples("pybench doctor", "pybench doctor --data-root ~/data --format json"))
+def doctor(
+    format: FormatOption = ListFormat.table,
+    data_root: DataRoot = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs write to.")] = Path("results"),
+) -> None:
+    """Say what this machine has, what it lacks and what to do about it; exit code 1 where trials cannot run."""
+    from pybench.doctor import examine
+
+    checks = list(examine(data_root, out))
+    print_list([check._asdict() for check in checks], format)
+    if any(check.status == "broken" for check in checks):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@data_app.command(
+    name="list", epilog=with_examples("pybench data list", "pybench data list --data-root ~/data --format json")
+)
+def data_list(
+    data_root: DataRoot = None,
+    format: FormatOption = ListFormat.table,
+    plugins: Plugins = None,
+) -> None:
+    """List datasets with their licences, and whether they are below the data root."""
+    list_(Listed.datasets, format, data_root, plugins)
+
+
+@data_app.command(
+    name="check",
+    epilog=with_examples(
+        "pybench data check magnetic_tile --data-root ~/data",
+        "pybench data check mvtec_ad --data-root ~/data --category bottle --set alpha=white",
+        "pybench data check folder --data-root ~/photos --category lid --set normal=lid/ok --set defective=lid/nok",
+    ),
+)
+def data_check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset.")],
+    data_root: DataRoot = None,
+    category: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Category to check. Repeatable; default: all.")
+    ] = None,
+    set: DatasetOption = None,
+    format: FormatOption = ListFormat.table,
+    plugins: Plugins = None,
+) -> None:
+    """Read every image and mask of a dataset, count them, and name those that cannot be used (exit code 2)."""
+    add_plugins(plugins)
+    from pybench.report.data_check import check
+
+    rows, problems = check(name, data_root, category or [], pairs("--set", set), console(stderr=True))
+    print_list(rows, format)
+    if problems:
+        complain("\n".join(problems))
+        raise typer.Exit(EXIT_INPUT)
+
+
+@data_app.command(
+    name="standin",
+    epilog=with_examples(
+        "pybench data standin --to ~/data/mvtec_ad_standin",
+        "pybench data standin --to /tmp/few --set train=10 --set size=128",
+    ),
+)
+def data_standin(
+    to: Annotated[Path, typer.Option(metavar="DIR", help="An empty or new folder.")],
+    set: DatasetOption = None,
+) -> None:
+    """Draw the procedural stand-in for MVTec AD into a folder, in MVTec's layout."""
+    from pybench.datasets.mvtec_ad import CATEGORIES
+    from pybench.datasets.mvtec_ad_standin import StandinOptions
+    from pybench.datasets.standin.generate import generate
+    from pybench.report.data_check import options_from
+    from pybench.types import InputError
+
+    options = options_from(StandinOptions, pairs("--set", set))
+    folder = writable(to)
+    if any(folder.iterdir()):
+        raise InputError(f"{folder}: not empty; give a new folder")
+    generate(folder, CATEGORIES, **options.model_dump(exclude={"alpha"}))
+    typer.echo(f"{len(CATEGORIES)} categories drawn in {folder}", err=True)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app(prog_name="pybench")
+
+
+def _executor(name: ExecutorName, address: str | None) -> Callable[[], Executor]:
+    """Makes the executor when it is called: Ray takes seconds to start, and a run may have nothing left to do."""
+
+    def make() -> Executor:
+        if name is ExecutorName.inline:
+            from pybench.executors.inline import InlineExecutor
+
+            return InlineExecutor()
+        from pybench.executors.ray import RayExecutor
+
+        return RayExecutor(address)
+
+    return make
