@@ -15,18 +15,32 @@ from pybench.ops.optics import optics_select
 from pybench.types import Citation, Context, Images, MethodParams, Prediction
 
 
-class Params(BackboneParams):
-    backbone: str = Field("wide_resnet101_2", description="a torchvision ResNet, or timm/NAME for any timm model with feature maps")
-    layers: tuple[int, ...] = Field((1, 2, 3), min_length=1, max_length=4, description="layers that are matched; layer n has stride 2^(n+1)")
-    windows: tuple[int, ...] = Field((9, 7, 5), min_length=1, max_length=4, description="side of the matching window on each layer; odd")
-    alpha: float = Field(0.5, ge=0, le=1, description="weight of the forward map (Eq. 6); 1 is forward only, 0 backward only")
-    sheets: int | None = Field(None, ge=1, le=10_000, description="templates kept at each position by optics_select; none keeps all")
-    sigma: float = Field(4.0, ge=0, le=64, description="blur before the maximum that is the image score (Eq. 11), in pixels")
-    before_relu: bool = Field(True, description="features before a block's last ReLU, as in the authors' released code (ResNets only)")
+class HetmmParams(BackboneParams):
+    backbone: str = Field(
+        "wide_resnet101_2", description="a torchvision ResNet, or timm/NAME for any timm model with feature maps"
+    )
+    layers: tuple[int, ...] = Field(
+        (1, 2, 3), min_length=1, max_length=4, description="layers that are matched; layer n has stride 2^(n+1)"
+    )
+    windows: tuple[int, ...] = Field(
+        (9, 7, 5), min_length=1, max_length=4, description="side of the matching window on each layer; odd"
+    )
+    alpha: float = Field(
+        0.5, ge=0, le=1, description="weight of the forward map (Eq. 6); 1 is forward only, 0 backward only"
+    )
+    sheets: int | None = Field(
+        None, ge=1, le=10_000, description="templates kept at each position by optics_select; none keeps all"
+    )
+    sigma: float = Field(
+        4.0, ge=0, le=64, description="blur before the maximum that is the image score (Eq. 11), in pixels"
+    )
+    before_relu: bool = Field(
+        True, description="features before a block's last ReLU, as in the authors' released code (ResNets only)"
+    )
     batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
 
     @model_validator(mode="after")
-    def _one_odd_window_per_layer(self) -> Params:
+    def _one_odd_window_per_layer(self) -> HetmmParams:
         if len(self.windows) != len(self.layers):
             raise ValueError(f"windows: {len(self.windows)} given for {len(self.layers)} layers")
         if any(window < 1 or window % 2 == 0 for window in self.windows):
@@ -39,21 +53,24 @@ class Hetmm(BackboneMethod):
     maximum of the blurred map (Eq. 11); templates are all normal images or the sheets that PTS selects (Sec. 3.3)."""
 
     name = "hetmm"
-    Params = Params
+    Params = HetmmParams
     paper = Citation(
-        "Hard Nominal Example-aware Template Mutual Matching for Industrial Anomaly Detection", "Chen et al.", 2022, "arXiv:2303.16191"
+        "Hard Nominal Example-aware Template Mutual Matching for Industrial Anomaly Detection",
+        "Chen et al.",
+        2022,
+        "arXiv:2303.16191",
     )
 
-    params: Params
+    params: HetmmParams
 
-    def __init__(self, params: Params, context: Context) -> None:
+    def __init__(self, params: HetmmParams, context: Context) -> None:
         super().__init__(params, context, before_relu=params.before_relu and not params.backbone.startswith("timm/"))
         self.templates: list[Tensor] = []  # per layer [K, C, H, W]
         self._banks: list[TemplateBank] = []
 
     @classmethod
     def is_stochastic(cls, params: MethodParams) -> bool:
-        assert isinstance(params, Params)
+        assert isinstance(params, HetmmParams)
         return params.weights == "random"
 
     def fit(self, train: Images) -> None:
@@ -90,7 +107,6 @@ class Hetmm(BackboneMethod):
         for batch in images.batches(self.params.batch_size):
             for collected, layer in zip(layers, self.features(batch), strict=True):
                 collected.append(layer)
-            self.context.progress(sum(map(len, layers[0])) / len(images), "features")
         return [torch.cat(collected) for collected in layers]
 
 

@@ -14,9 +14,13 @@ from pybench.maps import smooth, upsample
 from pybench.types import Citation, Context, Images, Prediction
 
 
-class Params(BackboneParams):
-    layers: tuple[int, ...] = Field((1, 2, 3), min_length=1, max_length=4, description="layers whose outputs are used; layer n has stride 2^(n+1)")
-    crop_size: int | None = Field(224, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image")
+class PadimParams(BackboneParams):
+    layers: tuple[int, ...] = Field(
+        (1, 2, 3), min_length=1, max_length=4, description="layers whose outputs are used; layer n has stride 2^(n+1)"
+    )
+    crop_size: int | None = Field(
+        224, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image"
+    )
     dimensions: int = Field(550, ge=1, le=4096, description="channels drawn at random; as many as there are, if fewer")
     regularisation: float = Field(0.01, gt=0, le=10, description="added to the diagonal of every covariance")
     sigma: float = Field(4.0, ge=0, le=64, description="standard deviation of the map's blur, in pixels")
@@ -28,22 +32,24 @@ class Padim(BackboneMethod):
     (Sec. III-B, Eq. 1), Mahalanobis distances as the map (Sec. III-C, Eq. 2) and its maximum as the image score."""
 
     name = "padim"
-    Params = Params
-    paper = Citation("PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization", "Defard et al.", 2021, "arXiv:2011.08785")
+    Params = PadimParams
+    paper = Citation(
+        "PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization",
+        "Defard et al.",
+        2021,
+        "arXiv:2011.08785",
+    )
 
-    params: Params
+    params: PadimParams
 
-    def __init__(self, params: Params, context: Context) -> None:
+    def __init__(self, params: PadimParams, context: Context) -> None:
         super().__init__(params, context)
         self.channels: Tensor | None = None  # [d]
         self.mean: Tensor | None = None  # [P, d]
         self.whitening: Tensor | None = None  # [P, d, d]: inverse of the covariance's Cholesky factor
 
     def fit(self, train: Images) -> None:
-        embeddings = []
-        for batch in train.batches(self.params.batch_size):
-            embeddings.append(self._embed(batch))
-            self.context.progress(sum(map(len, embeddings)) / len(train), "features")
+        embeddings = [self._embed(batch) for batch in train.batches(self.params.batch_size)]
         stacked = torch.cat(embeddings).transpose(0, 1)  # [P, N, d]
         if stacked.shape[1] < 2:
             raise ValueError("PaDiM needs at least two training images to estimate a covariance")
@@ -56,7 +62,8 @@ class Padim(BackboneMethod):
         self.whitening = torch.linalg.solve_triangular(factor, identity, upper=False)
 
     def predict(self, images: Tensor) -> Prediction:
-        assert self.mean is not None and self.whitening is not None, "fit first"
+        assert self.mean is not None, "fit first"
+        assert self.whitening is not None
         deviation = self._embed(images).transpose(0, 1) - self.mean[:, None]  # [P, B, d]
         distances = torch.linalg.vector_norm(deviation @ self.whitening.transpose(1, 2), dim=2).T  # [B, P]
         side = int(distances.shape[1] ** 0.5)
@@ -72,7 +79,7 @@ class Padim(BackboneMethod):
         )
 
     def _embed(self, images: Tensor) -> Tensor:
-        """Drawn channels [B, P, d] of all layers, brought to the first one's grid (nearest neighbour, as in the paper)."""
+        """Drawn channels [B, P, d] of all layers, on the first one's grid (nearest neighbour, as in the paper)."""
         layers = self.features(images)
         grid = layers[0].shape[-2:]
         embedding = torch.cat([layers[0], *(interpolate(layer, size=grid, mode="nearest") for layer in layers[1:])], 1)

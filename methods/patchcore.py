@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import faiss
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -17,12 +16,22 @@ from pybench.ops.coreset import k_center
 from pybench.types import Citation, Context, Images, Prediction
 
 
-class Params(BackboneParams):
-    crop_size: int | None = Field(224, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image")
-    coreset_share: float = Field(0.1, gt=0, le=1, description="share of all training patches that the memory bank keeps")
-    projection: int = Field(128, ge=0, le=4096, description="dimensions of the random projection in which the coreset is chosen; 0: none")
-    patch_size: int = Field(3, ge=1, le=15, description="side of the neighbourhood that is averaged into a patch feature")
-    neighbours: int = Field(9, ge=1, le=100, description="neighbours b that re-weight the image score; 1 leaves it as it is")
+class PatchCoreParams(BackboneParams):
+    crop_size: int | None = Field(
+        224, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image"
+    )
+    coreset_share: float = Field(
+        0.1, gt=0, le=1, description="share of all training patches that the memory bank keeps"
+    )
+    projection: int = Field(
+        128, ge=0, le=4096, description="dimensions of the random projection in which the coreset is chosen; 0: none"
+    )
+    patch_size: int = Field(
+        3, ge=1, le=15, description="side of the neighbourhood that is averaged into a patch feature"
+    )
+    neighbours: int = Field(
+        9, ge=1, le=100, description="neighbours b that re-weight the image score; 1 leaves it as it is"
+    )
     sigma: float = Field(4.0, ge=0, le=64, description="standard deviation of the map's blur, in pixels")
     batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
 
@@ -34,34 +43,31 @@ class PatchCore(BackboneMethod):
     """
 
     name = "patchcore"
-    Params = Params
+    Params = PatchCoreParams
     paper = Citation("Towards Total Recall in Industrial Anomaly Detection", "Roth et al.", 2022, "arXiv:2106.08265")
 
-    params: Params
+    params: PatchCoreParams
 
-    def __init__(self, params: Params, context: Context) -> None:
+    def __init__(self, params: PatchCoreParams, context: Context) -> None:
         super().__init__(params, context)
         self.bank: Tensor | None = None
         self._index: faiss.Index | None = None
 
     def fit(self, train: Images) -> None:
-        patches = []
-        for batch in train.batches(self.params.batch_size):
-            patches.append(self._patches(batch).flatten(0, 2).cpu())
-            self.context.progress(sum(map(len, patches)) / (len(train) * len(patches[0]) / len(batch)), "features")
-        points = torch.cat(patches)
+        batches = train.batches(self.params.batch_size)
+        points = torch.cat([self._patches(batch).flatten(0, 2).cpu() for batch in batches])
         self._keep(points[self._coreset(points)])
 
     def predict(self, images: Tensor) -> Prediction:
-        assert self.bank is not None and self._index is not None, "fit first"
+        assert self._index is not None, "fit first"
         patches = self._patches(images)
         batch, height, width, channels = patches.shape
-        flat = patches.reshape(-1, channels).cpu().numpy()
-        squared, nearest = self._index.search(flat, 1)
-        distances = torch.from_numpy(np.sqrt(squared[:, 0].clip(min=0))).view(batch, height * width)
-        worst = distances.argmax(1)
-        rows = torch.arange(batch) * height * width + worst
-        scores = distances.gather(1, worst[:, None])[:, 0] * self._reweighting(flat[rows], nearest[rows, 0], distances.amax(1))
+        flat = patches.reshape(-1, channels).cpu()
+        squared, nearest = map(torch.from_numpy, self._index.search(flat.numpy(), 1))
+        distances = squared[:, 0].clamp(min=0).sqrt().view(batch, height * width)
+        worst, position = distances.max(1)
+        rows = torch.arange(batch) * height * width + position
+        scores = worst * self._reweighting(flat[rows], nearest[rows, 0], worst)
         maps = upsample(distances.view(batch, height, width), self.geometry.input_size)
         return Prediction(scores, smooth(maps, self.params.sigma))
 
@@ -84,7 +90,10 @@ class PatchCore(BackboneMethod):
         pad = self.params.patch_size // 2
         pooled = [avg_pool2d(layer, self.params.patch_size, stride=1, padding=pad) for layer in self.features(images)]
         grid = pooled[0].shape[-2:]
-        aligned = [layer if layer.shape[-2:] == grid else interpolate(layer, size=grid, mode="bilinear", align_corners=False) for layer in pooled]
+        aligned = [
+            layer if layer.shape[-2:] == grid else interpolate(layer, size=grid, mode="bilinear", align_corners=False)
+            for layer in pooled
+        ]
         return torch.cat(aligned, 1).permute(0, 2, 3, 1).contiguous()
 
     def _coreset(self, points: Tensor) -> Tensor:
@@ -97,14 +106,17 @@ class PatchCore(BackboneMethod):
             points = points @ directions / self.params.projection**0.5
         return k_center(points, size, seed=self.context.seed)
 
-    def _reweighting(self, worst: np.ndarray, nearest: np.ndarray, distances: Tensor) -> Tensor:
-        """Eq. 7: one minus the softmax weight of the nearest patch among its own neighbours in the bank."""
-        assert self.bank is not None and self._index is not None
+    def _reweighting(self, patches: Tensor, nearest: Tensor, distances: Tensor) -> Tensor:
+        """Eq. 7: one minus the softmax weight of the nearest point [B] among its own neighbours in the bank.
+
+        ``patches`` [B, C] are the worst ones of each image, ``distances`` [B] theirs to the nearest point.
+        """
+        assert self.bank is not None
+        assert self._index is not None
         count = min(self.params.neighbours, len(self.bank))
         if count == 1:
-            return torch.ones(len(worst))
-        _, neighbours = self._index.search(self.bank[nearest].numpy(), count)
-        to_neighbours = torch.linalg.vector_norm(torch.from_numpy(worst)[:, None] - self.bank[neighbours], dim=2)
-        # The nearest patch is a neighbour of its own, unless an equal point took its place: count it once, exactly.
-        log_sum = torch.logsumexp(to_neighbours, 1)
-        return 1 - torch.exp(distances - torch.maximum(log_sum, distances))
+            return torch.ones(len(patches))
+        neighbours = torch.from_numpy(self._index.search(self.bank[nearest].numpy(), count)[1])
+        to_neighbours = torch.linalg.vector_norm(patches[:, None] - self.bank[neighbours], dim=2)
+        # Where an equal point of the bank stands in for the nearest one, rounding must not make the weight exceed 1.
+        return 1 - torch.exp(distances - torch.maximum(torch.logsumexp(to_neighbours, 1), distances))

@@ -10,7 +10,17 @@ from pybench import registry
 from pybench.types import TrialSpec
 
 _HERE = Path(__file__).parent
-_SHARED = ("data.py", "features.py", "geometry.py", "images.py", "maps.py", "rto.py", "seeds.py", "trial.py", "latency.py")
+_SHARED = (
+    "data.py",
+    "features.py",
+    "geometry.py",
+    "images.py",
+    "maps.py",
+    "rto.py",
+    "seeds.py",
+    "trial.py",
+    "latency.py",
+)
 
 
 def code_version(spec: TrialSpec) -> str:

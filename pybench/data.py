@@ -55,7 +55,7 @@ def _draw(samples: list[Sample], count: int | None, spec: TrialSpec, what: str) 
 
 
 def _draw_test(samples: list[Sample], spec: TrialSpec) -> list[Sample]:
-    """Half of ``protocol.test_images`` normal, the other half spread evenly over the defect types, as far as there are."""
+    """Half of ``protocol.test_images`` normal, the rest spread evenly over the defect types, where they suffice."""
     limit = spec.protocol.test_images
     if limit is None or limit >= len(samples):
         return samples

@@ -1,6 +1,6 @@
-"""Backbones: networks that turn images into feature maps, from torchvision and timm, with weights that are never guessed.
+"""Backbones: networks that turn images into feature maps, from torchvision and timm.
 
-``weights`` is ``imagenet``, ``random`` or a file; one that cannot be had is an error, never replaced by another.
+``weights`` is ``imagenet``, ``random`` or a file; what cannot be had is an error, never replaced by another.
 Layers are numbered as in a ResNet: layer n has stride 2^(n+1), so layers 1 to 4 have strides 4, 8, 16 and 32.
 """
 
@@ -31,9 +31,13 @@ _TIMM = "timm/"
 class BackboneParams(MethodParams):
     """Parameters of every method that stands on a backbone."""
 
-    backbone: str = Field("wide_resnet50_2", description="a torchvision ResNet, or timm/NAME for any timm model with feature maps")
+    backbone: str = Field(
+        "wide_resnet50_2", description="a torchvision ResNet, or timm/NAME for any timm model with feature maps"
+    )
     weights: str = Field("imagenet", description="imagenet, random, or a file with a state dict")
-    layers: tuple[int, ...] = Field((2, 3), min_length=1, max_length=4, description="layers whose outputs are used; layer n has stride 2^(n+1)")
+    layers: tuple[int, ...] = Field(
+        (2, 3), min_length=1, max_length=4, description="layers whose outputs are used; layer n has stride 2^(n+1)"
+    )
 
 
 class Backbone:
@@ -51,8 +55,12 @@ class Backbone:
         self.device = device
         network = _build(params, seed)
         self.weights_sha256 = _state_digest(network)
-        network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
-        self._forward = _timm_taps(network, params) if params.backbone.startswith(_TIMM) else _resnet_taps(network, params, before_relu)
+        network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
+        self._forward = (
+            _timm_taps(network, params)
+            if params.backbone.startswith(_TIMM)
+            else _resnet_taps(network, params, before_relu)
+        )
         self._mean = torch.tensor(_MEAN, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(_STD, device=device).view(1, 3, 1, 1)
 
@@ -114,7 +122,7 @@ def _build(params: BackboneParams, seed: int) -> nn.Module:
         return _imagenet(params.backbone)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _untrained(params.backbone)
+        network = _create(params.backbone, pretrained=False)
     if params.weights != "random":
         _load_file(network, params)
     return network
@@ -130,18 +138,19 @@ def _check_name(backbone: str) -> None:
         raise InputError(f"{unknown('backbone', backbone, known)} (other networks: {_TIMM}NAME)")
 
 
-def _untrained(backbone: str) -> nn.Module:
+def _create(backbone: str, *, pretrained: bool) -> nn.Module:
+    network: nn.Module
     if backbone.startswith(_TIMM):
-        return timm.create_model(backbone.removeprefix(_TIMM), pretrained=False, features_only=True)
-    return torchvision.models.get_model(backbone, weights=None)
+        network = timm.create_model(backbone.removeprefix(_TIMM), pretrained=pretrained, features_only=True)
+    else:
+        # The papers' numbers stand on torchvision's first weights, not on the later recipe.
+        network = torchvision.models.get_model(backbone, weights="IMAGENET1K_V1" if pretrained else None)
+    return network
 
 
 def _imagenet(backbone: str) -> nn.Module:
     try:
-        if backbone.startswith(_TIMM):
-            return timm.create_model(backbone.removeprefix(_TIMM), pretrained=True, features_only=True)
-        # The papers' numbers stand on torchvision's first weights, not on the later recipe.
-        return torchvision.models.get_model(backbone, weights="IMAGENET1K_V1")
+        return _create(backbone, pretrained=True)
     except (URLError, OSError, RuntimeError) as error:
         where = "the Hugging Face cache" if backbone.startswith(_TIMM) else f"{torch.hub.get_dir()}/checkpoints"
         raise InputError(
@@ -154,7 +163,9 @@ def _imagenet(backbone: str) -> nn.Module:
 def _weights_file(weights: str) -> Path:
     file = Path(weights).expanduser()
     if not file.is_file():
-        raise InputError(f"weights: '{weights}' is neither imagenet nor random, and there is no such file ({file.resolve()})")
+        raise InputError(
+            f"weights: '{weights}' is neither imagenet nor random, and there is no such file ({file.resolve()})"
+        )
     return file
 
 
@@ -180,11 +191,14 @@ def _state_digest(network: nn.Module) -> str:
     return sha.hexdigest()
 
 
-def _timm_taps(network: nn.Module, params: BackboneParams) -> Callable[[Tensor], list[Tensor]]:
+def _timm_taps(network: Any, params: BackboneParams) -> Callable[[Tensor], list[Tensor]]:
     strides = network.feature_info.reduction()
     missing = [layer for layer in params.layers if 2 ** (layer + 1) not in strides]
     if missing:
-        raise InputError(f"backbone '{params.backbone}' has feature maps at strides {strides}, none at stride {2 ** (missing[0] + 1)} (layer {missing[0]})")
+        raise InputError(
+            f"backbone '{params.backbone}' has feature maps at strides {strides}, "
+            f"none at stride {2 ** (missing[0] + 1)} (layer {missing[0]})"
+        )
     taps = [strides.index(2 ** (layer + 1)) for layer in params.layers]
 
     def forward(images: Tensor) -> list[Tensor]:
@@ -194,7 +208,7 @@ def _timm_taps(network: nn.Module, params: BackboneParams) -> Callable[[Tensor],
     return forward
 
 
-def _resnet_taps(network: nn.Module, params: BackboneParams, before_relu: bool) -> Callable[[Tensor], list[Tensor]]:
+def _resnet_taps(network: Any, params: BackboneParams, before_relu: bool) -> Callable[[Tensor], list[Tensor]]:
     out_of_range = [layer for layer in params.layers if not 1 <= layer <= 4]
     if out_of_range:
         raise InputError(f"layers: {out_of_range[0]} is not a layer of '{params.backbone}'; it has 1, 2, 3 and 4")
@@ -204,7 +218,9 @@ def _resnet_taps(network: nn.Module, params: BackboneParams, before_relu: bool) 
         for number, stage in enumerate(stages, start=1):
             # The block's ReLU module serves all its convolutions; its last call has the block's sum as input.
             stage[-1].relu.inplace = False
-            stage[-1].relu.register_forward_pre_hook(lambda _, inputs, number=number: kept.__setitem__(number, inputs[0]))
+            stage[-1].relu.register_forward_pre_hook(
+                lambda _, inputs, number=number: kept.__setitem__(number, inputs[0])
+            )
 
     def forward(images: Tensor) -> list[Tensor]:
         hidden = network.maxpool(network.relu(network.bn1(network.conv1(images))))

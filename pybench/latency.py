@@ -58,13 +58,17 @@ def timing(milliseconds: NDArray[np.float64]) -> Timing:
         levels["p99"] = 0.99
     values = {name: float(np.quantile(ordered, level)) for name, level in levels.items()}
     return Timing(
-        calls=calls, p50=values["p50"], p90=values["p90"], p95=values["p95"], p99=values.get("p99"),
+        calls=calls,
+        p50=values["p50"],
+        p90=values["p90"],
+        p95=values["p95"],
+        p99=values.get("p99"),
         intervals={name: _interval(ordered, level) for name, level in levels.items()},
-    )  # fmt: skip
+    )
 
 
 def _interval(ordered: NDArray[np.float64], level: float) -> tuple[float, float]:
-    """The order statistics between which the quantile lies with 95 % probability, or the extremes where there are none."""
+    """The order statistics between which the quantile lies with 95 % probability; the extremes where there are none."""
     calls = len(ordered)
     below = int(binom.ppf(0.025, calls, level)) - 1
     above = int(binom.ppf(0.975, calls, level))
@@ -92,13 +96,24 @@ def _measure(job: Job, protocol: LatencyProtocol) -> Latency:
     timings = [timing(_repeat(call, protocol, spec.resources.device)) for call in (end_to_end, predict)]
     others = _CpuTimes.read().share_of_others(before, cores)
     return Latency(
-        key=job.spec.latency_key(), dataset=spec.dataset, category=spec.category, method=spec.method, params=spec.params,
-        resources=spec.resources, profile=spec.profile, image_height=decoded.shape[-2], image_width=decoded.shape[-1],
-        end_to_end=timings[0], predict=timings[1], first_call_ms=first, peak_memory_mb=round(memory.peak_mb(), 1),
+        key=job.spec.latency_key(),
+        dataset=spec.dataset,
+        category=spec.category,
+        method=spec.method,
+        params=spec.params,
+        resources=spec.resources,
+        profile=spec.profile,
+        image_height=decoded.shape[-2],
+        image_width=decoded.shape[-1],
+        end_to_end=timings[0],
+        predict=timings[1],
+        first_call_ms=first,
+        peak_memory_mb=round(memory.peak_mb(), 1),
         flags=(f"busy machine: others used {others:.0%} of its CPU time",) if others > _BUSY_SHARE else (),
         manifest={**environment(), "load_average": os.getloadavg(), "cpu_share_of_others": round(others, 3)},
-        code_version=job.code_version, finished=now(),
-    )  # fmt: skip
+        code_version=job.code_version,
+        finished=now(),
+    )
 
 
 def _predict(method: Method, image: Tensor) -> None:
@@ -117,7 +132,9 @@ def _repeat(call: Callable[[int], None], protocol: LatencyProtocol, device: str)
         number += 1
     samples: list[float] = []
     started = time.perf_counter()
-    while len(samples) < _LEAST_CALLS or (len(samples) < protocol.calls and time.perf_counter() - started < protocol.seconds):
+    while len(samples) < _LEAST_CALLS or (
+        len(samples) < protocol.calls and time.perf_counter() - started < protocol.seconds
+    ):
         samples.append(_milliseconds(lambda: call(len(samples)), device))
     return np.array(samples)
 

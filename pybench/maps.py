@@ -15,8 +15,9 @@ def upsample(maps: Tensor, size: int) -> Tensor:
 
 
 def smooth(maps: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of maps [B, H, W], cut at four standard deviations, reflected at the border; 0 leaves them as they are."""
+    """Gaussian blur of maps [B, H, W], cut at four standard deviations, reflected at the border; 0 does nothing."""
     if sigma == 0:
         return maps
     radius = min(math.ceil(4 * sigma), min(maps.shape[-2:]) - 1)
-    return gaussian_blur(maps.unsqueeze(1), kernel_size=[2 * radius + 1] * 2, sigma=[sigma, sigma]).squeeze(1)
+    blurred: Tensor = gaussian_blur(maps.unsqueeze(1), kernel_size=[2 * radius + 1] * 2, sigma=[sigma, sigma])
+    return blurred.squeeze(1)

@@ -50,7 +50,8 @@ def plan(
         profile: ``paper``, ``quick`` or ``smoke``; None takes ``paper`` where a GPU and the data are, else ``quick``.
         filters: key -> comma-separated values to keep; keys are dataset, category, method, seed, data_seed.
         overrides: dotted key -> YAML value, the last word on ``params.NAME`` (every method that has it),
-            ``METHOD.NAME``, ``protocol.NAME``, ``resources.NAME``, ``rto.NAME``, ``DATASET.OPTION``, ``seeds``, ``data_seeds``.
+            ``METHOD.NAME``, ``protocol.NAME``, ``resources.NAME``, ``rto.NAME``, ``DATASET.OPTION``, ``seeds`` and
+            ``data_seeds``.
         data_root: folder that holds one folder per dataset; None lets ``mvtec_*`` suites use the procedural stand-in.
 
     Raises:
@@ -77,7 +78,10 @@ def plan(
     for index, entry in enumerate(suite.datasets):
         name, options = _dataset(entry, index, changes, settings, document, data_root)
         if name != entry.name:
-            notes.append(f"data: no data root given, so {entry.name} is replaced by the procedural stand-in {name} (--data-root DIR for the real one)")
+            notes.append(
+                f"data: no data root given, so {entry.name} is replaced by the procedural stand-in {name} "
+                "(--data-root DIR for the real one)"
+            )
         rto = settings.section("rto", RtoOptions, entry.rto.model_dump()) if entry.rto else None
         categories = entry.categories or registry.load("dataset", name).info.categories
         for data_seed, category, (method, params) in itertools.product(data_seeds, categories, methods):
@@ -85,18 +89,31 @@ def plan(
             for seed in seeds if cls.is_stochastic(params) else seeds[:1]:
                 specs.append(
                     TrialSpec(
-                        suite=suite.name, dataset=name, category=category, dataset_options=options, rto=rto,
-                        data_seed=data_seed, method=method, params=params.model_dump(mode="json"), seed=seed,
-                        profile=profile, metrics=suite.metrics or tuple(registry.names("metric")),
-                        protocol=protocol, resources=resources,
+                        suite=suite.name,
+                        dataset=name,
+                        category=category,
+                        dataset_options=options,
+                        rto=rto,
+                        data_seed=data_seed,
+                        method=method,
+                        params=params.model_dump(mode="json"),
+                        seed=seed,
+                        profile=profile,
+                        metrics=suite.metrics or tuple(registry.names("metric")),
+                        protocol=protocol,
+                        resources=resources,
                     )
-                )  # fmt: skip
+                )
     settings.refuse_unused()
     specs = _filtered(specs, filters or {})
     untrained = sorted({spec.method for spec in specs if spec.params.get("weights") == "random"})
     if untrained:
-        notes.append(f"weights: random for {', '.join(untrained)} (untrained features: compare methods, not published numbers)")
-    return Plan(suite.name, suite.title, profile, tuple(specs), changes.latency or suite.latency, data_root, tuple(notes))
+        notes.append(
+            f"weights: random for {', '.join(untrained)} (untrained features: compare methods, not published numbers)"
+        )
+    return Plan(
+        suite.name, suite.title, profile, tuple(specs), changes.latency or suite.latency, data_root, tuple(notes)
+    )
 
 
 def _has_gpu() -> bool:
@@ -109,15 +126,21 @@ def _profile(suite: Suite, name: str) -> Profile:
     known = ["paper", *(profile for profile in suite.profiles if profile != "paper")]
     if name not in known:
         raise InputError(f"suite {suite.name}: {unknown('profile', name, known)}")
-    return suite.profiles.get(name, Profile())  # type: ignore[call-overload]
+    return next((changes for profile, changes in suite.profiles.items() if profile == name), Profile())
 
 
 def _resources(request: ResourcesRequest, has_gpu: bool) -> Resources:
     device = ("cuda" if has_gpu else "cpu") if request.device == "auto" else request.device
     if device == "cuda" and not has_gpu:
-        raise InputError("resources.device: cuda was asked for, but torch sees no GPU here (`pybench doctor` says more)")
+        raise InputError(
+            "resources.device: cuda was asked for, but torch sees no GPU here (`pybench doctor` says more)"
+        )
     # One thread a trial finishes a suite soonest on CPUs; on a GPU the trial's CPU work shares the node with nobody.
-    threads = (max(1, (os.cpu_count() or 1) // 2) if device == "cuda" else 1) if request.threads == "auto" else request.threads
+    threads = (
+        (max(1, (os.cpu_count() or 1) // 2) if device == "cuda" else 1)
+        if request.threads == "auto"
+        else request.threads
+    )
     return Resources(device=device, threads=threads, backend=request.backend)
 
 
@@ -127,7 +150,9 @@ def _dataset(
     """The dataset's name, a stand-in's where there is one and no data root was given, and its resolved options."""
     standin = entry.name + _STANDIN
     if data_root is None and standin in registry.names("dataset"):
-        options = settings.section(standin, registry.load("dataset", standin).Options, {**entry.options, **changes.standin})
+        options = settings.section(
+            standin, registry.load("dataset", standin).Options, {**entry.options, **changes.standin}
+        )
         return standin, options.model_dump(mode="json")
     cls: type[Dataset] = registry.load("dataset", entry.name)
     cls.locate(data_root)
@@ -157,7 +182,11 @@ def _grid(
             lines = []
             for path, problem in strict_yaml.problems(error, model):
                 key = str(path[0]) if path else ""
-                place = f"--set {entry.name}.{key}" if key in of_user else document.where(origin.get(key, ("methods", index)))
+                place = (
+                    f"--set {entry.name}.{key}"
+                    if key in of_user
+                    else document.where(origin.get(key, ("methods", index)))
+                )
                 lines.append(f"{place}: {problem}")
             raise InputError("\n".join(lines)) from error
 
@@ -197,7 +226,11 @@ class _Overrides:
         try:
             return strict_yaml.validate(model, {**content, **own})
         except ValidationError as error:
-            raise InputError("\n".join(f"{name}.{strict_yaml.spelt(path)}: {text}" for path, text in strict_yaml.problems(error, model))) from error
+            raise InputError(
+                "\n".join(
+                    f"{name}.{strict_yaml.spelt(path)}: {text}" for path, text in strict_yaml.problems(error, model)
+                )
+            ) from error
 
     def method(self, name: str, model: type[BaseModel]) -> dict[str, Any]:
         """Values of ``params.KEY`` that this method has, and of ``NAME.KEY``."""

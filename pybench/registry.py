@@ -33,7 +33,9 @@ def add_plugins(folder: Path) -> None:
     """
     folder = folder.resolve()
     if not any((folder / f"{kind}s").is_dir() for kind in ("method", "dataset", "metric")):
-        raise InputError(f"{folder}: no plug-ins here; expected a folder methods/, datasets/ or metrics/ with one file per plug-in")
+        raise InputError(
+            f"{folder}: no plug-ins here; expected a folder methods/, datasets/ or metrics/ with one file per plug-in"
+        )
     if folder not in _plugin_folders:
         _plugin_folders.append(folder)
 
@@ -106,7 +108,8 @@ def _import_file(module_name: str, file: Path) -> ModuleType:
     if loaded is not None and loaded.__file__ == str(file):
         return loaded
     spec = importlib.util.spec_from_file_location(module_name, file)
-    assert spec is not None and spec.loader is not None, "a .py file always has a loader"
+    assert spec is not None, "a .py file always has a spec"
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
@@ -132,7 +135,9 @@ def _one_plugin(kind: Kind, name: str, module: ModuleType) -> Any:
     named = [cls for cls in classes if _name(cls) == name]
     if len(named) != 1:
         found = ", ".join(cls.__name__ for cls in classes) or "none"
-        raise InputError(f"{module.__file__}: expected one {base.__name__} class named '{name}', as its file is; found: {found}")
+        raise InputError(
+            f"{module.__file__}: expected one {base.__name__} class named '{name}', as its file is; found: {found}"
+        )
     return named[0]
 
 

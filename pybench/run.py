@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Protocol
 
 from pybench import data, registry, strict_yaml
@@ -87,7 +86,7 @@ class _Jobs:
         self._assets: dict[str, dict[str, str]] = {}
 
     def check(self) -> None:
-        """See that weights and data are there before anything runs; data that is generated is made when it is needed."""
+        """See that weights and data are there before anything runs; generated data is made when it is needed."""
         for spec in self.plan.specs:
             self._assets_of(spec)
         for spec in {(spec.dataset, spec.category): spec for spec in self.plan.specs}.values():
@@ -99,12 +98,19 @@ class _Jobs:
 
     def make(self, spec: TrialSpec) -> Job:
         """The job of a spec, with the fingerprint of its data."""
-        identity = spec.model_dump_json(include={"dataset", "category", "dataset_options", "rto", "data_seed", "protocol"})
+        identity = spec.model_dump_json(
+            include={"dataset", "category", "dataset_options", "rto", "data_seed", "protocol"}
+        )
         if identity not in self._fingerprints:
             samples = data.load(spec, self.plan.data_root)
             self._fingerprints[identity] = fingerprint([*samples.train, *samples.test])
         return Job(
-            spec, self.plan.data_root, registry.plugin_folders(), self._fingerprints[identity], code_version(spec), self._assets_of(spec)
+            spec,
+            self.plan.data_root,
+            registry.plugin_folders(),
+            self._fingerprints[identity],
+            code_version(spec),
+            self._assets_of(spec),
         )
 
     def _assets_of(self, spec: TrialSpec) -> dict[str, str]:
@@ -140,4 +146,3 @@ def _to_measure(plan: Plan, jobs: _Jobs, store: Store, records: dict[str, Record
 def _chain(first: Job, rest: Iterator[Job]) -> Iterator[Job]:
     yield first
     yield from rest
-

@@ -1,9 +1,9 @@
 """Records on disk: one JSON file per trial, written so that a crash leaves the old one or the new one, never a part.
 
-    <run>/<dataset>/<category>/<method>/<key>.json     the record
-    <run>/<dataset>/<category>/<method>/<hash>.npz     its curves and per-image scores
-    <run>/latency/<key>.json                           latencies
-    <run>/attempts/<key>-<finished>.json               records that a later one took the place of
+<run>/<dataset>/<category>/<method>/<key>.json     the record
+<run>/<dataset>/<category>/<method>/<hash>.npz     its curves and per-image scores
+<run>/latency/<key>.json                           latencies
+<run>/attempts/<key>-<finished>.json               records that a later one took the place of
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Store:
         return record
 
     def finished(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> Record | None:
-        """The record of a trial that need not run again: it ended well, on the same data, with the same code and weights."""
+        """The record of a trial that need not run again: it ended well, on the same data, code and weights."""
         path = self._path(spec)
         if not path.is_file():
             return None
@@ -129,7 +129,9 @@ def _read(model: type[Any], path: Path) -> Any:
     except (OSError, ValidationError) as error:
         raise InputError(f"{path}: not a readable {model.__name__.lower()}: {error}") from error
     if isinstance(value, Record) and value.schema_version > SCHEMA_VERSION:
-        raise InputError(f"{path}: written by a newer pybench (schema {value.schema_version}; this one reads up to {SCHEMA_VERSION})")
+        raise InputError(
+            f"{path}: written by a newer pybench (schema {value.schema_version}; this one reads up to {SCHEMA_VERSION})"
+        )
     return value
 
 

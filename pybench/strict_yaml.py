@@ -67,7 +67,9 @@ def fill(model: type[Model], content: Any, document: Document, at: KeyPath = ())
     try:
         return validate(model, content)
     except ValidationError as error:
-        raise InputError("\n".join(f"{document.where(at + path)}: {problem}" for path, problem in problems(error, model))) from error
+        raise InputError(
+            "\n".join(f"{document.where(at + path)}: {problem}" for path, problem in problems(error, model))
+        ) from error
 
 
 def validate(model: type[Model], content: Any) -> Model:
@@ -83,7 +85,9 @@ def problems(error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPa
         if item["type"] == "extra_forbidden":
             message = unknown("key", str(path[-1]), _fields(model, path[:-1]))
         else:
-            given = f" (given: {item['input']!r})" if item["type"] not in ("missing", "value_error", "too_short") else ""
+            given = (
+                f" (given: {item['input']!r})" if item["type"] not in ("missing", "value_error", "too_short") else ""
+            )
             message = item["msg"].removeprefix("Value error, ") + given
         found.setdefault(path, []).append(message)
     # A list whose items are all refused is also reported as too short: the items' own messages say enough.
@@ -103,7 +107,10 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath, lines: dict[
     if not isinstance(node, yaml.MappingNode):
         value = loader.construct_object(node)
         if value is not None and not isinstance(value, str | int | float | bool):
-            raise InputError(f"{file}:{node.start_mark.line + 1}: {spelt(path)}: a {type(value).__name__} is not used here; quote it if it is text")
+            raise InputError(
+                f"{file}:{node.start_mark.line + 1}: {spelt(path)}: a {type(value).__name__} is not used here; "
+                "quote it if it is text"
+            )
         return value
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
@@ -112,7 +119,9 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath, lines: dict[
         if not isinstance(key, str):
             raise InputError(f"{file}:{line}: {spelt(path)}: the key {key!r} is not text; quote it")
         if key in mapping:
-            raise InputError(f"{file}:{line}: duplicate key '{spelt((*path, key))}'; it stands already on line {lines[(*path, key)]}")
+            raise InputError(
+                f"{file}:{line}: duplicate key '{spelt((*path, key))}'; it stands already on line {lines[(*path, key)]}"
+            )
         lines[(*path, key)] = line
         mapping[key] = _plain(loader, value_node, (*path, key), lines, file)
     return mapping
@@ -120,7 +129,9 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath, lines: dict[
 
 def _is_union_branch(part: str | int) -> bool:
     """Pydantic puts the name of a union's branch into an error's path; no key of ours looks like one."""
-    return isinstance(part, str) and ("[" in part or part in {"int", "str", "float", "bool", "none"} or part.startswith("literal"))
+    return isinstance(part, str) and (
+        "[" in part or part in {"int", "str", "float", "bool", "none"} or part.startswith("literal")
+    )
 
 
 def _fields(model: Any, path: KeyPath) -> list[str]:

@@ -120,7 +120,10 @@ def _check_names(suite: Suite, document: Document) -> None:
                 place = document.where(("datasets", index, "categories", position))
                 raise InputError(f"{place}: {unknown(f'category of {dataset.name}', category, categories)}")
         if not categories and not dataset.categories:
-            raise InputError(f"{document.where(('datasets', index))}: {dataset.name} has no categories of its own; name yours (categories: [...])")
+            raise InputError(
+                f"{document.where(('datasets', index))}: {dataset.name} has no categories of its own; "
+                "name yours (categories: [...])"
+            )
     for index, method in enumerate(suite.methods):
         _known("method", method.name, ("methods", index, "name"), document)
     for index, metric in enumerate(suite.metrics):

@@ -69,9 +69,18 @@ def run_trial(job: Job) -> Outcome:
 def unfinished(job: Job, started: str, status: Status, reason: str, trace: str = "") -> Record:
     """The record of a trial that gave no result."""
     return Record(
-        key=job.spec.key(), spec=job.spec, status=status, reason=reason, traceback=trace, fingerprint=job.fingerprint,
-        code_version=job.code_version, assets=job.assets, environment=environment(), started=started, finished=now(),
-    )  # fmt: skip
+        key=job.spec.key(),
+        spec=job.spec,
+        status=status,
+        reason=reason,
+        traceback=trace,
+        fingerprint=job.fingerprint,
+        code_version=job.code_version,
+        assets=job.assets,
+        environment=environment(),
+        started=started,
+        finished=now(),
+    )
 
 
 def now() -> str:
@@ -97,7 +106,9 @@ def _run(job: Job, started: str) -> Outcome:
         return Outcome(unfinished(job, started, "skipped", "; ".join(reasons)))
     samples = data.load(spec, job.data_root)
     if (seen := fingerprint([*samples.train, *samples.test])) != job.fingerprint:
-        raise InputError(f"the data here is not what the run was planned with (fingerprint {seen}, planned {job.fingerprint})")
+        raise InputError(
+            f"the data here is not what the run was planned with (fingerprint {seen}, planned {job.fingerprint})"
+        )
     train = DecodedImages(samples.train)
     with dispatch.record() as backends:
         with timer("fit"):
@@ -115,14 +126,32 @@ def _run(job: Job, started: str) -> Outcome:
         types = by_defect_type(evaluation)
     labels = evaluation.labels
     record = Record(
-        key=spec.key(), spec=spec, status="ok", metrics=values, undefined=undefined, by_defect_type=types,
-        intervals=intervals, remarks=samples.remarks,
-        counts={"train": len(train), "test_normal": int((labels == 0).sum()), "test_anomalous": int((labels == 1).sum()),
-                "unannotated": sum(mask is None for mask in evaluation.masks), "regions_lost": lost},
-        timings=timer.seconds, peak_memory_mb=round(memory.peak_mb(), 1),
-        backends=dict(backends), provenance=method.provenance(), assets=job.assets, fingerprint=job.fingerprint,
-        code_version=job.code_version, environment=environment(), started=started, finished=now(),
-    )  # fmt: skip
+        key=spec.key(),
+        spec=spec,
+        status="ok",
+        metrics=values,
+        undefined=undefined,
+        by_defect_type=types,
+        intervals=intervals,
+        remarks=samples.remarks,
+        counts={
+            "train": len(train),
+            "test_normal": int((labels == 0).sum()),
+            "test_anomalous": int((labels == 1).sum()),
+            "unannotated": sum(mask is None for mask in evaluation.masks),
+            "regions_lost": lost,
+        },
+        timings=timer.seconds,
+        peak_memory_mb=round(memory.peak_mb(), 1),
+        backends=dict(backends),
+        provenance=method.provenance(),
+        assets=job.assets,
+        fingerprint=job.fingerprint,
+        code_version=job.code_version,
+        environment=environment(),
+        started=started,
+        finished=now(),
+    )
     arrays: dict[str, NDArray[Any]] = {"labels": labels, "scores": evaluation.scores, **curves(evaluation)}
     return Outcome(record, arrays if held_out is None else {**arrays, "held_out": held_out})
 
@@ -148,7 +177,9 @@ def _predict(method: Method, samples: Sequence[Sample]) -> _Predictions:
         if prediction.maps is not None:
             maps.extend(prediction.maps.detach().cpu().numpy().astype(np.float32))
     if maps and len(maps) != len(samples):
-        raise MethodError(f"predict gave a score map for {len(maps)} of {len(samples)} images; it must for all or for none")
+        raise MethodError(
+            f"predict gave a score map for {len(maps)} of {len(samples)} images; it must for all or for none"
+        )
     return _Predictions(np.concatenate(scores), maps or None, shapes)
 
 
@@ -169,18 +200,26 @@ def _held_out(spec: TrialSpec, train: Sequence[Sample]) -> NDArray[np.float64] |
     folds = min(spec.protocol.threshold_folds, len(train))
     if folds < 2:
         return None
-    order = np.random.default_rng(derive(spec.data_seed, spec.dataset, spec.category, "folds")).permutation(len(train))
+    order = (
+        np.random.default_rng(derive(spec.data_seed, spec.dataset, spec.category, "folds"))
+        .permutation(len(train))
+        .tolist()
+    )
     scores = np.empty(len(train))
     for fold in range(folds):
         out = order[fold::folds]
         method = build_method(spec)
-        method.fit(DecodedImages([train[index] for index in np.delete(order, np.s_[fold::folds])]))
+        method.fit(DecodedImages([train[index] for index in order if index not in out]))
         scores[out] = _predict(method, [train[index] for index in out]).scores
     return scores
 
 
 def _meet_masks(
-    spec: TrialSpec, samples: Sequence[Sample], predictions: _Predictions, held_out: NDArray[np.float64] | None, geometry: Geometry
+    spec: TrialSpec,
+    samples: Sequence[Sample],
+    predictions: _Predictions,
+    held_out: NDArray[np.float64] | None,
+    geometry: Geometry,
 ) -> tuple[Evaluation, int]:
     """Masks and maps at the size that the protocol names, and the number of defective regions that were lost by it."""
     masks: list[NDArray[np.bool_] | None] = []
@@ -196,10 +235,13 @@ def _meet_masks(
     if maps is not None and spec.protocol.evaluate_at == "image":
         maps = [geometry.map_to_image(map_, *shape) for map_, shape in zip(maps, predictions.shapes, strict=True)]
     return Evaluation(
-        labels=np.array([sample.label for sample in samples], np.int64), scores=predictions.scores,
-        defect_types=tuple(sample.defect_type for sample in samples), masks=tuple(masks),
-        maps=None if maps is None else tuple(maps), held_out=held_out,
-    ), lost  # fmt: skip
+        labels=np.array([sample.label for sample in samples], np.int64),
+        scores=predictions.scores,
+        defect_types=tuple(sample.defect_type for sample in samples),
+        masks=tuple(masks),
+        maps=None if maps is None else tuple(maps),
+        held_out=held_out,
+    ), lost
 
 
 def _to_input(mask: NDArray[np.bool_], geometry: Geometry) -> tuple[NDArray[np.bool_], int]:
@@ -209,7 +251,9 @@ def _to_input(mask: NDArray[np.bool_], geometry: Geometry) -> tuple[NDArray[np.b
     return small > 0, count - len(np.unique(small[small > 0]))
 
 
-def _intervals(evaluation: Evaluation, values: dict[str, float | None], spec: TrialSpec) -> dict[str, tuple[float, float]]:
+def _intervals(
+    evaluation: Evaluation, values: dict[str, float | None], spec: TrialSpec
+) -> dict[str, tuple[float, float]]:
     seed = derive(spec.data_seed, spec.dataset, spec.category, "bootstrap")
     wanted = [name for name in ("image_auroc", "image_ap") if values.get(name) is not None]
     return {name: bootstrap_interval(evaluation, name, seed=seed) for name in wanted}

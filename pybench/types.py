@@ -92,7 +92,8 @@ class DatasetOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     alpha: Literal["refuse", "white", "black"] = Field(
-        "refuse", description="what to do with an image that has an alpha channel: refuse it, or composite it on white or black"
+        "refuse",
+        description="what to do with an image that has an alpha channel: refuse it, or composite it on white or black",
     )
 
 
@@ -127,7 +128,8 @@ class Dataset(ABC):
         """The dataset's folder below a data root."""
         if data_root is None:
             raise InputError(
-                f"{cls.info.name}: no data root given (--data-root DIR, or the variable PYBENCH_DATA). {cls.info.how_to_get}"
+                f"{cls.info.name}: no data root given (--data-root DIR, or the variable PYBENCH_DATA). "
+                f"{cls.info.how_to_get}"
             )
         return data_root / cls.info.name
 
@@ -154,7 +156,9 @@ class MethodParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     image_size: int = Field(256, ge=32, le=4096, description="images are resized to this many pixels squared")
-    crop_size: int | None = Field(None, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image")
+    crop_size: int | None = Field(
+        None, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image"
+    )
 
     @property
     def input_size(self) -> int:
@@ -177,12 +181,11 @@ class Prediction:
 @dataclass(frozen=True)
 class Context:
     """What a trial gives to a method beside its parameters: ``device`` is ``cpu`` or ``cuda``, ``backend`` names the
-    native-op backend to force (``auto`` takes the best that can run), ``progress`` takes a share in [0, 1] and a word."""
+    native-op backend to force (``auto`` takes the best that can run)."""
 
     device: str = "cpu"
     seed: int = 0
     backend: str = "auto"
-    progress: Callable[[float, str], None] = lambda share, what: None
 
 
 class Images(ABC, Sequence["Tensor"]):
@@ -290,10 +293,18 @@ class Protocol(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    evaluate_at: Literal["input", "image"] = Field("input", description="size at which maps meet masks: the model's input, or each image's own")
-    train_images: int | None = Field(None, ge=2, description="at most this many training images, drawn by the data seed; none takes all")
-    test_images: int | None = Field(None, ge=2, description="at most this many test images, drawn evenly over defect types; none takes all")
-    threshold_folds: int = Field(0, ge=0, le=10, description="folds of held-out normal images for overkill and escape rates; 0 leaves them out")
+    evaluate_at: Literal["input", "image"] = Field(
+        "input", description="size at which maps meet masks: the model's input, or each image's own"
+    )
+    train_images: int | None = Field(
+        None, ge=2, description="at most this many training images, drawn by the data seed; none takes all"
+    )
+    test_images: int | None = Field(
+        None, ge=2, description="at most this many test images, drawn evenly over defect types; none takes all"
+    )
+    threshold_folds: int = Field(
+        0, ge=0, le=10, description="folds of held-out normal images for overkill and escape rates; 0 leaves them out"
+    )
 
 
 class RtoOptions(BaseModel):
@@ -301,9 +312,13 @@ class RtoOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rotation: float = Field(..., ge=0, le=180, description="angles are drawn uniformly from [-rotation, rotation] degrees")
+    rotation: float = Field(
+        ..., ge=0, le=180, description="angles are drawn uniformly from [-rotation, rotation] degrees"
+    )
     crop: float = Field(..., gt=0, le=1, description="the crop's side is drawn uniformly from [crop, 1] of the image's")
-    fill: Literal["edge", "reflect", "black"] = Field("edge", description="what fills the corners that a rotation brings in")
+    fill: Literal["edge", "reflect", "black"] = Field(
+        "edge", description="what fills the corners that a rotation brings in"
+    )
 
 
 class Resources(BaseModel):
@@ -378,7 +393,9 @@ class Record(BaseModel):
     environment: dict[str, Any] = {}
     started: str = ""
     finished: str = ""
-    curves: str | None = Field(None, description="name of the npz file beside the record with curves and per-image scores")
+    curves: str | None = Field(
+        None, description="name of the npz file beside the record with curves and per-image scores"
+    )
 
 
 # --- latency ------------------------------------------------------------------------------------------------------

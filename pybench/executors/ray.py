@@ -36,9 +36,13 @@ class RayExecutor:
         try:
             if address is None:
                 ray.init(
-                    address="local", num_cpus=usable_cores(), include_dashboard=False, log_to_driver=False,
-                    logging_level=logging.ERROR, configure_logging=True,
-                )  # fmt: skip
+                    address="local",
+                    num_cpus=usable_cores(),
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    configure_logging=True,
+                )
             else:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -53,7 +57,9 @@ class RayExecutor:
             while True:
                 while len(in_flight) < self._window(in_flight) and (job := next(waiting, None)) is not None:
                     resources = job.spec.resources
-                    task = self._trial.options(num_cpus=resources.threads, num_gpus=1 if resources.device == "cuda" else 0)
+                    task = self._trial.options(
+                        num_cpus=resources.threads, num_gpus=1 if resources.device == "cuda" else 0
+                    )
                     in_flight[task.remote(job)] = (job, now())
                 if not in_flight:
                     return
@@ -64,7 +70,9 @@ class RayExecutor:
                 ray.cancel(reference, force=True)
 
     def measure(self, job: Job, protocol: LatencyProtocol) -> Latency:
-        node = max((node["Resources"] for node in ray.nodes() if node["Alive"]), key=lambda resources: resources.get("CPU", 0))
+        node = max(
+            (node["Resources"] for node in ray.nodes() if node["Alive"]), key=lambda resources: resources.get("CPU", 0)
+        )
         whole = self._latency.options(num_cpus=node.get("CPU", 1), num_gpus=node.get("GPU", 0))
         latency: Latency = ray.get(whole.remote(job, protocol))
         return latency

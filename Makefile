@@ -1,0 +1,35 @@
+# Every target sets up a fresh machine by itself: Debian 12 or Ubuntu with Python 3.11 or newer, g++ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc -type f)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint wheel clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
+
+install: .venv/installed  ## make .venv, build the native ops, install pybench (editable) with the test tools
+
+.venv/installed: $(SOURCES)
+	@.ci/prepare $(PYTHON)
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+run: install  ## the main job: MVTec AD's objects, rotated and cropped, with every method
+	$(BIN)/pybench run suites/mvtec_rto.yaml
+
+test: install  ## the tests
+	$(BIN)/python -m pytest
+
+lint: install  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: install  ## a wheel in dist/
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+clean:  ## remove what the other targets made, results aside
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
