@@ -1,0 +1,64 @@
+"""What the datasets share: looking for images in folders, saying what is missing, and drawing a share of the files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pybench.decoding import IMAGE_SUFFIXES
+from pybench.types import DatasetInfo, InputError
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Image files directly in a folder, sorted by name; other and hidden files are passed over.
+
+    Raises:
+        InputError: the folder is not there.
+    """
+    files = (file for file in _entries(folder) if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+    return sorted(files, key=lambda file: file.name)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """``find_images``, where at least one is expected.
+
+    Raises:
+        InputError: the folder is not there, or holds no image.
+    """
+    files = find_images(folder)
+    if not files:
+        expected = ", ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
+        raise InputError(f"{folder}: no images here; expected files named {expected}")
+    return files
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders directly in a folder, sorted by name, without hidden ones.
+
+    Raises:
+        InputError: the folder is not there.
+    """
+    return sorted((path for path in _entries(folder) if path.is_dir()), key=lambda path: path.name)
+
+
+def _entries(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+
+
+def require_folder(info: DatasetInfo, folder: Path) -> None:
+    """Raise the error for data that is not on disk where a folder of the owner's layout is missing."""
+    if not folder.is_dir():
+        raise InputError(f"{info.name}: the data is not there: looked for the folder {folder}. {info.how_to_get}")
+
+
+def no_such_part(info: DatasetInfo, part: str) -> InputError:
+    """The error for a part that a dataset does not have."""
+    return InputError(f"{info.name} has no part '{part}'; it has train and test")
+
+
+def draw(files: Sequence[Path], count: int, seed: int) -> set[Path]:
+    """``count`` of the files at random: those whose seeded hash of the name is smallest, on every machine the same."""
+    return set(sorted(files, key=lambda file: hashlib.sha256(f"{seed}/{file.name}".encode()).digest())[:count])

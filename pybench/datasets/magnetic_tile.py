@@ -1,0 +1,73 @@
+"""Magnetic-tile surface defects, in the authors' layout.
+
+::
+
+    MT_Free/Imgs/<name>.jpg        defect-free; 80 % of them train, drawn by the data seed
+    MT_<type>/Imgs/<name>.jpg      Blowhole, Break, Crack, Fray, Uneven; all of them test
+    MT_<type>/Imgs/<name>.png      the mask: defective where grey >= 128, below are artefacts
+
+The split is the one of DifferNet (M. Rudolph et al., WACV 2021). Four masks of MT_Uneven are empty: those images are
+anomalous for image metrics and left out of pixel metrics.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pybench.datasets._layout import draw, image_files, no_such_part, require_folder
+from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
+
+DEFECT_TYPES = ("Blowhole", "Break", "Crack", "Fray", "Uneven")
+TRAIN_SHARE = 0.8
+
+
+class MagneticTile(Dataset):
+    """The authors' images below ``root``; one category."""
+
+    info: ClassVar[DatasetInfo] = DatasetInfo(
+        name="magnetic_tile",
+        title="Magnetic-tile surface defects (MTD)",
+        categories=("magnetic_tile",),
+        licence="none stated; published by its authors for research",
+        url="https://github.com/abin24/Magnetic-tile-defect-datasets.",
+        citation=Citation(
+            title="Surface defect saliency of magnetic tile",
+            authors="Y. Huang, C. Qiu, K. Yuan",
+            year=2020,
+            reference="The Visual Computer 36, pp. 85-96",
+        ),
+        how_to_get=(
+            "Get it from https://github.com/abin24/Magnetic-tile-defect-datasets. (the final dot belongs to it) and"
+            " put its folders so that <data root>/magnetic_tile/MT_Free/Imgs is there."
+        ),
+    )
+
+    def split(self, category: str, part: Part) -> list[Sample]:
+        """See ``Dataset.split``."""
+        if part not in ("train", "test"):
+            raise no_such_part(self.info, part)
+        free = self._images("Free")
+        training = draw(free, round(TRAIN_SHARE * len(free)), self.data_seed)
+        if part == "train":
+            return [self._normal(image) for image in free if image in training]
+        defective = [self._defective(kind, image) for kind in DEFECT_TYPES for image in self._images(kind)]
+        return defective + [self._normal(image) for image in free if image not in training]
+
+    def _images(self, kind: str) -> list[Path]:
+        """The photographs of a type; the PNG files beside them are masks."""
+        folder = self.root / f"MT_{kind}" / "Imgs"
+        require_folder(self.info, folder)
+        images = [file for file in image_files(folder) if file.suffix.lower() == ".jpg"]
+        if not images:
+            raise InputError(f"{folder}: no images here; expected files named *.jpg with their masks *.png")
+        return images
+
+    def _normal(self, image: Path) -> Sample:
+        return Sample(image, alpha=self.options.alpha)
+
+    def _defective(self, kind: str, image: Path) -> Sample:
+        mask = image.with_suffix(".png")
+        if not mask.is_file():
+            raise InputError(f"{image}: its mask is missing; looked for {mask}")
+        return Sample(image, label=1, defect_type=kind.lower(), masks=(mask,), alpha=self.options.alpha)
