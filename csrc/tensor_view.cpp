@@ -69,7 +69,7 @@ void TensorView::require_contiguous(const char* what, int dimensions) const {
   const int ndim = static_cast<int>(shape_.size());
   int64_t step = 1;
   for (int i = ndim - 1; i >= ndim - dimensions; --i) {
-    if (shape_[i] != 1 && strides_[i] != step) {
+    if (shape_[i] > 1 && strides_[i] != step) {
       throw std::invalid_argument(std::string(what) + " must be contiguous in its last " + std::to_string(dimensions) +
                                   " dimensions, but its strides are " + bracketed(strides_));
     }

@@ -132,13 +132,13 @@ void mutual_match(const std::string& level, const TensorView& query, const Tenso
   const int64_t panel_count = panels.size(1);
   query.require_shape("query", {-1, positions, -1});
   query.require_contiguous("query", 1);
+  if (panel_count < 1 || channels < 1) throw std::invalid_argument("panels must hold a template and a channel");
   panels.require_shape("panels", {positions, -1, channels, kPanelLanes});
   panels.require_contiguous("panels", 4);
   for (const auto& [name, view] : {std::pair{"forward", &forward}, std::pair{"backward", &backward}}) {
     view->require_shape(name, {images, positions});
     view->require_contiguous(name, 2);
   }
-  if (panel_count < 1 || channels < 1) throw std::invalid_argument("panels must hold a template and a channel");
   if (forward_window < 1 || forward_window % 2 == 0 || backward_window < 1 || backward_window % 2 == 0) {
     throw std::invalid_argument("windows must be odd and positive");
   }
