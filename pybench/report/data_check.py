@@ -19,18 +19,23 @@ Options = TypeVar("Options", bound=BaseModel)
 
 
 def options_from(model: type[Options], given: Mapping[str, str]) -> Options:
-    """A dataset's options from ``--set`` values, which are read as YAML.
+    """A dataset's options from ``--set`` values, which are read as YAML, or as text where they are none.
 
     Raises:
         InputError: an unknown option (the nearest one is named) or a value that does not fit.
     """
     try:
-        return strict_yaml.validate(model, {name: yaml.safe_load(text) for name, text in given.items()})
-    except yaml.YAMLError as error:
-        raise InputError(f"--set: not a YAML value: {error}") from error
+        return strict_yaml.validate(model, {name: _value(text) for name, text in given.items()})
     except ValidationError as error:
         found = strict_yaml.problems(error, model)
         raise InputError("\n".join(f"--set {strict_yaml.spelt(path)}: {problem}" for path, problem in found)) from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:  # such as {category}/ok
+        return text
 
 
 def check(
@@ -57,30 +62,30 @@ def check(
     rows, problems = [], []
     for category in categories or known:
         train, test = dataset.split(category, "train"), dataset.split(category, "test")
-        bad = [problem for sample in track([*train, *test], category, console=console) if (problem := _problem(sample))]
+        annotated, bad = 0, []
+        for sample in track([*train, *test], category, console=console):
+            try:
+                annotated += _is_annotated(sample)
+            except InputError as error:
+                bad.append(str(error))
         problems += bad
-        rows.append(_counts(category, train, test, len(bad)))
+        rows.append(_counts(category, train, test) | {"annotated": annotated, "unusable": len(bad)})
     return rows, problems
 
 
-def _problem(sample: Sample) -> str:
-    """Why a sample cannot be used; empty when it can."""
-    try:
-        image = read_image(sample)
-        read_mask(sample, (image.shape[0], image.shape[1]))
-    except InputError as error:
-        return str(error)
-    return ""
+def _is_annotated(sample: Sample) -> bool:
+    """Whether a sample is defective and its mask says where; reads image and mask."""
+    image = read_image(sample)
+    mask = read_mask(sample, (image.shape[0], image.shape[1]))
+    return bool(sample.label) and mask is not None
 
 
-def _counts(category: str, train: Sequence[Sample], test: Sequence[Sample], unusable: int) -> dict[str, Any]:
+def _counts(category: str, train: Sequence[Sample], test: Sequence[Sample]) -> dict[str, Any]:
     defective = [sample for sample in test if sample.label]
     return {
         "category": category,
         "train": len(train),
         "test good": len(test) - len(defective),
         "test defective": len(defective),
-        "with masks": sum(bool(sample.masks) for sample in defective),
         "defect types": sorted({sample.defect_type for sample in defective}),
-        "unusable": unusable,
     }

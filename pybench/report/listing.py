@@ -19,8 +19,8 @@ def print_rows(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     names = list(dict.fromkeys(name for row in rows for name in row))
     texts = [[_text(row.get(name)) for name in names] for row in rows]
     if not console.is_terminal:
-        for line in (names, *texts):
-            console.print(Text("\t".join(line)), soft_wrap=True)
+        # Not by way of print, which turns tabs into spaces.
+        console.file.write("".join("\t".join(line) + "\n" for line in (names, *texts)))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in names:

@@ -23,8 +23,8 @@ def facts(records: Sequence[Record]) -> list[str]:
     spec = records[0].spec
     data = [_seeds("data", (record.spec.data_seed for record in records))]
     data += [_seeds("trial", (record.spec.seed for record in records))]
-    data += [f"{name}={value}" for name, value in sorted(spec.dataset_options.items())]
     data += _rto(spec.rto) + _protocol(spec.protocol)
+    options = [f"{name}={value}" for name, value in sorted(spec.dataset_options.items()) if value is not None]
     networks = [
         f"{name.replace('_', ' ')} {values}"
         for name in ("backbone", "image_size")
@@ -32,7 +32,12 @@ def facts(records: Sequence[Record]) -> list[str]:
     ]
     devices = [f"{r.spec.resources.device} with {_counted(r.spec.resources.threads, 'thread')}" for r in records]
     machines = _values(machine(record.environment) for record in records)
-    return [", ".join(data), ", ".join([*networks, _values(devices)]), *([f"machine: {machines}"] if machines else [])]
+    return [
+        ", ".join(data),
+        *([f"dataset options: {', '.join(options)}"] if options else []),
+        ", ".join([*networks, _values(devices)]),
+        *([f"machine: {machines}"] if machines else []),
+    ]
 
 
 def undefined(records: Iterable[Record], metrics: Sequence[str]) -> list[str]:
@@ -59,6 +64,16 @@ def failures(records: Iterable[Record]) -> list[str]:
             what = (STATUS_WORDS[record.status], first_line(record.reason))
             places.setdefault(what, []).append(_place(record) + (f" seed {record.spec.seed}" if several else ""))
     return [f"{word}: {reason} ({listed(at)})" for (word, reason), at in places.items()]
+
+
+def remarks(records: Iterable[Record], limit: int = 5) -> list[str]:
+    """What the trials remarked, the first few of them; all are in the JSON."""
+    places: dict[str, list[str]] = {}
+    for record in records:
+        for remark in record.remarks:
+            places.setdefault(remark, []).append(record.spec.category)
+    notes = [f"remark: {remark} ({listed(at)})" for remark, at in places.items()]
+    return notes if len(notes) <= limit else [*notes[:limit], f"and {len(notes) - limit} more remarks (--format json)"]
 
 
 def first_line(reason: str) -> str:

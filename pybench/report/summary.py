@@ -156,6 +156,7 @@ def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequen
             *mean_notes,
             *notes.undefined(records, metrics),
             *notes.failures(records),
+            *notes.remarks(records),
             *notes.latency_notes([row.latency for row in rows if row.latency]),
         ],
     )

@@ -1,0 +1,74 @@
+"""What a run says while it runs, where no terminal is, and on one."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from pybench.report.progress import RunProgress
+from pybench.types import Record, Status, TrialSpec
+
+CATEGORIES, METHODS = ("lid", "metal_nut"), ("padim", "hetmm")
+
+
+def record(category: str, method: str, value: float, status: Status = "ok", reason: str = "") -> Record:
+    metrics = ("image_auroc", "pixel_auroc")
+    spec = TrialSpec(
+        suite="s", dataset="d", category=category, method=method, params={}, profile="quick", metrics=metrics
+    )
+    values: dict[str, float | None] = dict.fromkeys(metrics, value) if status == "ok" else {}
+    timings = {"fit": 1.5, "predict": 1.0}
+    return Record(key=spec.key(), spec=spec, status=status, reason=reason, metrics=values, timings=timings)
+
+
+RECORDS = [record(category, method, 0.9 - 0.1 * i) for category in CATEGORIES for i, method in enumerate(METHODS)]
+
+
+def said(records: list[Record], reused: int = 0, terminal: bool = False) -> list[str]:
+    text = io.StringIO()
+    console = Console(file=text, width=100, force_terminal=terminal, color_system=None)
+    with RunProgress([one.spec for one in RECORDS], console) as progress:
+        progress.started(len(RECORDS))
+        for position, one in enumerate(records):
+            progress.trial(one, reused=position < reused)
+    return text.getvalue().splitlines()
+
+
+def test_one_line_per_trial_and_a_row_when_a_category_is_complete() -> None:
+    lines = said(RECORDS[:3])
+    assert lines[0].startswith("[1/4] lid padim seed 0: image AUROC 90.0, 2.5 s, ")
+    assert lines[1].startswith("[2/4] lid hetmm seed 0: image AUROC 80.0, 2.5 s, ")
+    assert [line.split("|")[0].strip() for line in lines[2:6]] == ["", "", "category", "lid"]
+    assert lines[5].replace("|", "").split() == ["lid", "90.0*", "90.0*", "80.0+", "80.0+"]
+    assert lines[6].startswith("[3/4] metal_nut padim")
+    assert len(lines) == 7
+
+
+def test_rows_wait_for_the_last_trial_of_their_category_in_any_order() -> None:
+    lines = said([RECORDS[0], RECORDS[2], RECORDS[3], RECORDS[1]])
+    rows = [line.split()[0] for line in lines if "*" in line]
+    assert rows == ["metal_nut", "lid"]
+    assert sum("category" in line for line in lines) == 1
+
+
+def test_reused_trials_are_told_once_and_their_rows_printed() -> None:
+    lines = said(RECORDS, reused=2)
+    assert sum("finished already" in line for line in lines) == 1
+    assert not any(line.startswith(("[1/4]", "[2/4]")) for line in lines)
+    assert any(line.startswith("lid ") for line in lines)
+    assert any(line.startswith("[3/4]") for line in lines)
+
+
+def test_failure_is_told_with_its_reason_and_marks_the_row() -> None:
+    lines = said([record("lid", "padim", 0, "failed", "boom [red]\nmore"), RECORDS[1]])
+    assert lines[0] == "[1/4] lid padim seed 0: failed: boom [red]"
+    (row,) = [line for line in lines if line.startswith("lid ")]
+    assert row.replace("|", "").split() == ["lid", "failed", "80.0", "80.0"]
+
+
+def test_a_terminal_shows_the_bar_the_trial_that_is_due_and_the_failures() -> None:
+    lines = said([record("lid", "padim", 0, "timeout", "after 60 s"), *RECORDS[1:3]], terminal=True)
+    assert any("3/4" in line and "metal_nut hetmm, 1 failed" in line for line in lines)
+    assert any("lid padim seed 0: timeout: after 60 s" in line for line in lines)
+    assert not any("[2/4]" in line for line in lines)

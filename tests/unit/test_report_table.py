@@ -1,0 +1,113 @@
+"""How a result table looks, on terminals of any width, as a picture and as Markdown."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from pybench.report.markdown import to_markdown
+from pybench.report.summary import summaries
+from pybench.report.table import print_results, save_svg
+from pybench.types import Latency, Record, Resources, Result, Timing, TrialSpec
+
+METRICS = ("image_auroc", "pixel_auroc", "aupro_30")
+CATEGORIES = ("bottle", "metal_nut", "toothbrush")
+
+
+def timing(p50: float) -> Timing:
+    return Timing(calls=128, p50=p50, p90=p50 * 1.1, p95=p50 * 1.2, p99=None, intervals={})
+
+
+def results(methods: dict[str, float], flags: tuple[str, ...] = ()) -> list[Result]:
+    """Each method with its median latency; values follow from positions and are all different."""
+    made = []
+    for row, category in enumerate(CATEGORIES):
+        for column, (method, p50) in enumerate(methods.items()):
+            spec = TrialSpec(
+                suite="a_suite", dataset="tiles", category=category, method=method, profile="quick", metrics=METRICS,
+                params={"weights": "random", "backbone": "resnet18"},
+            )  # fmt: skip
+            values = {name: (50 + 10 * i + 3 * row + 0.1 * column) / 100 for i, name in enumerate(METRICS)}
+            latency = Latency(
+                key=method, dataset="tiles", category="bottle", method=method, profile="quick",
+                params=spec.params, resources=Resources(),
+                image_height=256, image_width=200, end_to_end=timing(p50), predict=timing(p50 / 2),
+                first_call_ms=p50 * 9, peak_memory_mb=512, flags=flags, manifest={}, code_version="", finished="",
+            )  # fmt: skip
+            record = Record(key=spec.key(), spec=spec, status="ok", metrics=values, timings={"fit": 2.0})
+            made.append(Result(record, latency))
+    return made
+
+
+def printed(results: list[Result], width: int) -> str:
+    text = io.StringIO()
+    print_results(Console(file=text, width=width), results)
+    return text.getvalue()
+
+
+THREE = {"patchcore": 12.34, "padim": 5.678, "hetmm": 123.4}
+
+
+def test_three_methods_with_three_metrics_fit_a_hundred_columns() -> None:
+    text = printed(results(THREE), 100)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert text.count("category") == 1
+    assert "weights: random" in text
+    (row,) = [line for line in lines if "metal_nut" in line]
+    values = ["53.0", "63.0", "73.0", "53.1+", "63.1+", "73.1+", "53.2*", "63.2*", "73.2*"]
+    assert row.replace("│", "").split() == ["metal_nut", *values]
+    (mean,) = [line for line in lines if "│ mean" in line]
+    assert mean.replace("│", "").split()[1:4] == ["53.0", "63.0", "73.0"]
+    (latency,) = [line for line in lines if "latency, ms" in line]
+    assert latency.replace("│", "").split()[2:] == ["12.3", "5.68*", "123"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_no_value_is_lost_at_any_width(width: int) -> None:
+    methods = {f"method_{i}": 10.0 + i for i in range(7)}
+    text = printed(results(methods), width)
+    assert max(map(len, text.splitlines())) <= width
+    for value in ("50.0", "56.6", "63.2", "70.5"):
+        assert value in text
+
+
+def test_method_table_has_latency_memory_and_fit() -> None:
+    text = printed(results(THREE, flags=("busy machine",)), 120)
+    (row,) = [line.split() for line in text.splitlines() if line.split()[:1] == ["padim"]]
+    assert row == ["padim", "53.1+", "63.1+", "73.1+", "5.68*", "6.81!", "2.84", "512", "2.0"]
+    assert "! busy machine (patchcore, padim, hetmm)" in text
+    assert "measured alone on bottle at 200x256, 128 calls, cpu with 1 thread" in text
+
+
+def test_without_latency_the_table_says_so() -> None:
+    text = printed([Result(result.record, None) for result in results(THREE)], 120)
+    assert "latency: not measured" in text
+    assert "latency, ms" not in text
+
+
+def test_brackets_in_a_reason_are_text_and_not_markup() -> None:
+    (first, *rest) = results(THREE)
+    record = first.record.model_copy(update={"status": "failed", "reason": "shape [red] [/red] [2, 3]", "metrics": {}})
+    text = printed([Result(record, None), *rest], 120)
+    assert "failed: shape [red] [/red] [2, 3] (bottle/patchcore)" in text
+
+
+def test_picture_is_svg_with_the_table(tmp_path: Path) -> None:
+    save_svg(results(THREE), tmp_path / "table.svg")
+    drawn = "".join(ElementTree.parse(tmp_path / "table.svg").getroot().itertext())
+    assert "metal_nut" in drawn
+    assert "53.2" in drawn
+
+
+def test_markdown_has_one_cell_per_value() -> None:
+    lines = to_markdown(summaries(results(THREE))).splitlines()
+    (row,) = [line for line in lines if line.startswith("| metal_nut")]
+    assert row == "| metal_nut | 53.0 | 63.0 | 73.0 | 53.1† | 63.1† | 73.1† | **53.2** | **63.2** | **73.2** |"
+    tables = [line.count("|") for line in lines if line.startswith("|")]
+    assert set(tables[:6]) == {11}
+    assert "| padim | 53.1† | 63.1† | 73.1† | **5.68** | 6.81 | 2.84 | 512 | 2.0 |" in lines
