@@ -51,7 +51,8 @@ def _reachability_graph(
     because it searches the neighbours of each example anew.
     """
     count = len(distances)
-    core = np.partition(distances, min_samples - 1, axis=1)[:, min_samples - 1].round(ROUNDING)
+    distances = distances.round(ROUNDING)
+    core = np.partition(distances, min_samples - 1, axis=1)[:, min_samples - 1]
     reachability = np.full(count, np.inf)
     predecessor = np.full(count, -1, dtype=np.int64)
     ordering = np.empty(count, dtype=np.int64)
@@ -60,7 +61,7 @@ def _reachability_graph(
         point = np.where(waiting, reachability, np.inf).argmin() if place else np.intp(0)
         ordering[place] = point
         waiting[point] = False
-        through_point = np.maximum(distances[point], core[point]).round(ROUNDING)
+        through_point = np.maximum(distances[point], core[point])
         nearer = waiting & (through_point < reachability)
         reachability[nearer] = through_point[nearer]
         predecessor[nearer] = point
