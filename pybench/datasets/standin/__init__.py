@@ -1,6 +1,6 @@
 """A procedural stand-in for MVTec AD: fifteen drawn categories with MVTec's names and layout; see ``docs/standin.md``.
 
-``shapes`` signed distances; ``canvas`` pictures, streams and noise; ``defects`` painters of structural defects; ``category``
-what a category is and how it is rendered (its docstring shows how to write one, ``bottle`` is the example); ``generate``
-writes the folders; ``sheet`` shows them.
+``shapes`` holds signed distances; ``canvas`` pictures, random streams and noise; ``defects`` painters of structural
+defects; ``category`` what a category is and how it is rendered (its docstring shows how to write one, ``bottle`` is the
+example); ``catalogue`` all fifteen; ``generate`` writes the folders; ``sheet`` shows them.
 """

@@ -37,8 +37,12 @@ def _reflections(canvas: Canvas, dice: Dice, wave: Field) -> None:
     """Rings of light on the glass, stronger towards the lamp."""
     rng = dice("reflections")
     towards = np.arctan2(canvas.y, canvas.x) - rng.uniform(0, 2 * np.pi)
-    for radius, width, colour in ((0.82, 0.016, (0.50, 0.40, 0.32)), (0.72, 0.03, (0.62, 0.44, 0.28)), (0.58, 0.022, (0.75, 0.62, 0.45))):
-        strength = np.clip(0.55 + 0.3 * np.cos(towards * int(rng.integers(1, 4)) + rng.uniform(0, 6)), 0, 1)
+    for radius, width, colour in (
+        (0.82, 0.016, (0.50, 0.40, 0.32)),
+        (0.72, 0.03, (0.62, 0.44, 0.28)),
+        (0.58, 0.022, (0.75, 0.62, 0.45)),
+    ):
+        strength = np.clip(0.55 + 0.2 * np.cos(towards * int(rng.integers(1, 4)) + rng.uniform(0, 6)), 0, 1)
         alpha = canvas.cover(shapes.ring(canvas, (0, 0), radius, width) + wave, soft=3)
         canvas.blend(alpha * strength, colour)
 
@@ -51,11 +55,13 @@ def _broken(size: tuple[float, float]) -> defects.Painter:
         centre = (0.74 * np.cos(way), 0.74 * np.sin(way))
         corners = [
             (float(centre[0] + extent * r * np.cos(a)), float(centre[1] + extent * r * np.sin(a)))
-            for a, r in zip(np.linspace(0, 2 * np.pi, 9, endpoint=False) + rng.uniform(0, 1), rng.uniform(0.45, 1.1, 9), strict=True)
+            for a, r in zip(
+                np.linspace(0, 2 * np.pi, 9, endpoint=False) + rng.uniform(0, 1), rng.uniform(0.45, 1.1, 9), strict=True
+            )
         ]
         chip = canvas.cover(shapes.polygon(canvas, corners)) * region
         facets = 0.5 + 0.5 * canvas.noise(rng, 0.4 * extent)
-        shard = np.asarray((0.40, 0.27, 0.18)) * (0.4 + 1.3 * facets)[..., None]
+        shard = np.asarray((0.40, 0.27, 0.18)) * (0.4 + 1.7 * facets)[..., None]
         canvas.blend(chip, shard)
         canvas.blend(canvas.cover(np.abs(shapes.polygon(canvas, corners)) - 0.008) * region, (0.06, 0.04, 0.03))
 
@@ -66,12 +72,14 @@ BOTTLE = Category(
     name="bottle",
     kind="object",
     draw=draw,
-    exposure=(0.36, 0.46),
+    exposure=(0.385, 0.435),
     poses=Poses(shift=0.015, angle=np.pi, scale=0.015),
     defects={
         "broken_large": Defect(paint=_broken((0.12, 0.3))),
-        "broken_small": Defect(paint=_broken((0.03, 0.09))),
-        "contamination": Defect(paint=defects.one_of(defects.blob((0.03, 0.12)), defects.hair((0.15, 0.4))), region="mouth"),
+        "broken_small": Defect(paint=_broken((0.05, 0.11))),
+        "contamination": Defect(
+            paint=defects.one_of(defects.blob((0.04, 0.14)), defects.hair((0.25, 0.7), (0.012, 0.03))), region="mouth"
+        ),
         "misplaced_mouth": Defect(change="misplaced_mouth"),
     },
 )

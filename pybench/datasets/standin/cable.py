@@ -20,7 +20,9 @@ def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
     canvas.shade(1 + 0.12 * canvas.noise(dice("ground grain"), 0.3, octaves=2))
     outline = shapes.circle(canvas, (0, 0), 0.90) + 0.012 * canvas.noise(dice("outline"), 0.4)
     sheath = canvas.fill(outline, jitter(dice("sheath"), (0.60, 0.60, 0.59), 0.01))
-    canvas.fill(shapes.circle(canvas, (0, 0), 0.78) + 0.015 * canvas.noise(dice("filler edge"), 0.2), (0.36, 0.36, 0.37), soft=2)
+    canvas.fill(
+        shapes.circle(canvas, (0, 0), 0.78) + 0.015 * canvas.noise(dice("filler edge"), 0.2), (0.36, 0.36, 0.37), soft=2
+    )
     canvas.shade(1 + 0.10 * canvas.noise(dice("sawn"), (0.8, 0.03), angle=dice("saw").uniform(0, np.pi)), sheath)
     order, absent, part = _order(dice, change), _absent(dice, change), int(dice("part").integers(3))
     insulation, copper = np.zeros(canvas.x.shape), np.zeros(canvas.x.shape)
@@ -94,17 +96,17 @@ def _cluster(dice: Dice, radius: float) -> tuple[float, float, float]:
 def _cut_insulation(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
     """A piece cut out of the insulation: what lies beneath shows dark, with one pale edge."""
     x, y = defects.spot(canvas, rng, region)
-    half = (defects.drawn(rng, (0.05, 0.16)), defects.drawn(rng, (0.02, 0.07)))
+    half = (defects.drawn(rng, (0.07, 0.18)), defects.drawn(rng, (0.03, 0.08)))
     distance = shapes.box(canvas, (x, y), half, 0.01, rng.uniform(0, np.pi)) + 0.01 * canvas.noise(rng, 0.05)
-    canvas.blend(canvas.cover(distance) * region, (0.24, 0.22, 0.21))
-    canvas.picture += (0.15 * canvas.cover(np.abs(distance) - 0.008) * region)[..., None]
+    canvas.blend(canvas.cover(distance) * region, (0.13, 0.11, 0.10))
+    canvas.picture += (0.28 * canvas.cover(np.abs(distance) - 0.010) * region)[..., None]
 
 
 CABLE = Category(
     name="cable",
     kind="object",
     draw=draw,
-    exposure=(0.30, 0.38),
+    exposure=(0.32, 0.36),
     poses=Poses(shift=0.02, angle=0.06, scale=0.015),
     defects={
         "bent_wire": Defect(change="bent_wire"),
@@ -112,6 +114,6 @@ CABLE = Category(
         "cut_inner_insulation": Defect(paint=_cut_insulation, region="insulation"),
         "missing_cable": Defect(change="missing_cable"),
         "missing_wire": Defect(change="missing_wire"),
-        "poke_insulation": Defect(paint=defects.hole((0.02, 0.05)), region="insulation"),
+        "poke_insulation": Defect(paint=defects.hole((0.03, 0.075)), region="insulation"),
     },
 )

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from .shapes import Field, Point
 
@@ -24,7 +23,7 @@ Colour = tuple[float, float, float] | NDArray[np.float64]
 
 
 class Dice:
-    """Independent random streams by name, each fixed by the identity (seed, category, folder, index ...) and the name."""
+    """Random streams by name, each fixed by an identity (seed, category, folder, index ...) and the name."""
 
     def __init__(self, *identity: str | int) -> None:
         self.identity = identity
@@ -66,7 +65,7 @@ class Canvas:
         self.rows, self.columns = slice(0, size), slice(0, size)
 
     def window(self, centre: Point, radius: float) -> Canvas:
-        """The part around an object point, as a canvas that shares this one's picture: cheap drawing of small things."""
+        """The part around an object point, as a canvas on this one's picture: cheap drawing of small things."""
         cos, sin = float(np.cos(self.pose.angle)), float(np.sin(self.pose.angle))
         column, row = (
             ((value * self.pose.scale + shift) + 1) * self.size / 2
@@ -86,8 +85,9 @@ class Canvas:
         return part
 
     def cover(self, distance: Field, soft: float = 1.0) -> Field:
-        """Share of each pixel inside a shape, in [0, 1]; the edge is ``soft`` pixels wide."""
-        return np.clip(0.5 - distance / (self.pixel * soft), 0, 1)
+        """Share of each pixel inside a shape, in [0, 1]; the edge is ``soft`` pixels of a 256-pixel image wide."""
+        width = max(soft * 2 / 256 / self.pose.scale, self.pixel)
+        return clipped(0.5 - distance / width)
 
     def fill(self, distance: Field, colour: Colour, opacity: float = 1.0, soft: float = 1.0) -> Field:
         """Fill a shape with a colour (RGB, or a picture of this canvas' shape); returns its cover."""
@@ -110,10 +110,16 @@ class Canvas:
     def relief(self, height: Field, light: float, strength: float) -> Field:
         """Brightness factor of a height map (object units) lit from the angle ``light`` (radians, image axes)."""
         down, right = np.gradient(height, 2 / self.size)
-        return np.clip(1 - strength * (right * np.cos(light) + down * np.sin(light)), 0.2, 2.5)
+        factor: Field = 1 - strength * (right * np.cos(light) + down * np.sin(light))
+        return np.minimum(np.maximum(factor, 0.2), 2.5)
 
     def noise(
-        self, rng: np.random.Generator, cell: float | Point, octaves: int = 1, angle: float = 0.0, warp: Field | float = 0.0
+        self,
+        rng: np.random.Generator,
+        cell: float | Point,
+        octaves: int = 1,
+        angle: float = 0.0,
+        warp: Field | float = 0.0,
     ) -> Field:
         """Smooth noise in about [-1, 1] that moves with the object.
 
@@ -127,12 +133,6 @@ class Canvas:
         for octave in range(1, octaves):
             total = total + lattice_noise(rng, u * 2**octave, v * 2**octave) / 2**octave
         return total
-
-    def grain(self, rng: np.random.Generator, blur: float = 0.0) -> Field:
-        """Noise per pixel of unit standard deviation, blurred over ``blur`` pixels of a 256-pixel image (no pose)."""
-        white = rng.standard_normal(self.x.shape)
-        sigma = blur * self.size / 256
-        return white if sigma == 0 else standardised(ndimage.gaussian_filter(white, sigma, mode="wrap"))
 
 
 def lattice_noise(rng: np.random.Generator, u: Field, v: Field) -> Field:
@@ -157,8 +157,8 @@ def lattice_noise(rng: np.random.Generator, u: Field, v: Field) -> Field:
 def cells(rng: np.random.Generator, u: Field, v: Field) -> tuple[Field, Field]:
     """Cellular noise with one jittered point per unit square; repeats after 64 squares.
 
-    Returns the difference of the distances to the second and the first nearest point (zero on the cells' borders), and a
-    value in [0, 1) that is constant within each cell. Source: S. Worley, "A Cellular Texture Basis Function" (1996).
+    Returns the difference of the distances to the second and the first nearest point (zero on the cells' borders), and
+    a value in [0, 1) that is constant within each cell. Source: S. Worley, "A Cellular Texture Basis Function" (1996).
     """
     jitter_u, jitter_v, value = rng.random((3, 4096))
     column, row = np.floor(u), np.floor(v)
@@ -177,10 +177,9 @@ def cells(rng: np.random.Generator, u: Field, v: Field) -> tuple[Field, Field]:
     return np.sqrt(second) - np.sqrt(first), value[nearest]
 
 
-def standardised(values: Field) -> Field:
-    """Values shifted and scaled to mean 0 and standard deviation 1."""
-    centred = values - values.mean()
-    return centred / max(float(centred.std()), 1e-12)
+def clipped(values: Field) -> Field:
+    """Values limited to [0, 1]."""
+    return np.minimum(np.maximum(values, 0.0), 1.0)
 
 
 def jitter(rng: np.random.Generator, colour: Sequence[float], amount: float = 0.02) -> tuple[float, float, float]:

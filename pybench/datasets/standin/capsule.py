@@ -19,7 +19,9 @@ def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
     """Shadow, the two shells with the wider one slipped over, the print, then the shine."""
     canvas.picture[:] = jitter(dice("ground"), (0.85, 0.85, 0.84), 0.006)
     canvas.shade(1 + 0.02 * canvas.noise(dice("paper"), 0.05))
-    canvas.fill(shapes.capsule(canvas, (-HALF, 0.07), (HALF, 0.07), RADIUS * 1.02), (0.48, 0.47, 0.46), opacity=0.8, soft=14)
+    canvas.fill(
+        shapes.capsule(canvas, (-HALF, 0.07), (HALF, 0.07), RADIUS * 1.02), (0.48, 0.47, 0.46), opacity=0.8, soft=14
+    )
     seam = 0.05 + float(dice("seam").normal(0, 0.008))
     outline = _outline(canvas, dice, change)
     left, right = (ORANGE, BLACK) if change == "swapped_halves" else (BLACK, ORANGE)
@@ -45,7 +47,7 @@ def _outline(canvas: Canvas, dice: Dice, change: str) -> Field:
 
 
 def _print(canvas: Canvas, dice: Dice, change: str) -> None:
-    """"500" on the orange half; missing, worn away or displaced where the imprint is faulty."""
+    """ "500" on the orange half; missing, worn away or displaced where the imprint is faulty."""
     rng = dice("print")
     start, height = (0.27 + float(rng.normal(0, 0.01)), float(rng.normal(0, 0.008))), 0.085
     wear: Field = np.clip(1.1 + 0.5 * canvas.noise(dice("wear"), 0.04), 0, 1)
@@ -57,7 +59,10 @@ def _print(canvas: Canvas, dice: Dice, change: str) -> None:
         if kind == 1:
             wear = wear * np.clip(0.5 + 3 * canvas.noise(fault, 0.10), 0, 1)
         else:
-            start = (start[0] - float(fault.uniform(0.0, 0.05)), start[1] + float(fault.choice((-1, 1)) * fault.uniform(0.05, 0.13)))
+            start = (
+                start[0] - float(fault.uniform(0.0, 0.05)),
+                start[1] + float(fault.choice((-1, 1)) * fault.uniform(0.05, 0.13)),
+            )
     for place, glyph in enumerate((FIVE, ZERO, ZERO)):
         middle = (start[0] + 0.145 * place, start[1])
         stroke: list[Point] = [(middle[0] + 0.045 * a, middle[1] + height * b) for a, b in glyph]
@@ -72,7 +77,9 @@ def _shine(canvas: Canvas, dice: Dice, body: Field) -> None:
     across = canvas.y / RADIUS
     canvas.shade(0.62 + 0.48 * np.sqrt(np.maximum(1 - (across + 0.15) ** 2, 0)), body)
     top = -0.17 + float(rng.normal(0, 0.012))
-    strip = canvas.cover(shapes.capsule(canvas, (-HALF, top), (HALF, top), 0.012) + 0.01 * canvas.noise(rng, 0.2), soft=8)
+    strip = canvas.cover(
+        shapes.capsule(canvas, (-HALF, top), (HALF, top), 0.012) + 0.01 * canvas.noise(rng, 0.2), soft=8
+    )
     canvas.picture += (0.38 * strip * body)[..., None]
     canvas.picture += (0.05 * body * canvas.noise(dice("dust"), 0.03, octaves=2))[..., None]
 
@@ -81,7 +88,7 @@ CAPSULE = Category(
     name="capsule",
     kind="object",
     draw=draw,
-    exposure=(0.48, 0.58),
+    exposure=(0.50, 0.56),
     poses=Poses(shift=0.02, angle=0.05, scale=0.02),
     defects={
         "crack": Defect(paint=defects.crack((0.2, 0.7), (0.01, 0.025))),

@@ -23,7 +23,11 @@ def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
     height = np.sqrt(np.maximum(1 - 3.2 * middle**2 - 1.6 * along**2, 0.02))
     rng = dice("yarn")
     knots = rng.normal(0, 1, (64, 64))[row.astype(np.int64) & 63, column.astype(np.int64) & 63]
-    fibre = np.where(upright, canvas.noise(rng, (KNOT, KNOT / 7), angle=np.pi / 2 + 0.3), canvas.noise(rng, (KNOT, KNOT / 7), angle=0.3))
+    fibre = np.where(
+        upright,
+        canvas.noise(rng, (KNOT, KNOT / 7), angle=np.pi / 2 + 0.3),
+        canvas.noise(rng, (KNOT, KNOT / 7), angle=0.3),
+    )
     tone = 0.35 + 0.65 * height + 0.10 * fibre + 0.05 * knots * height
     pale = np.where(upright, 1.0, 0.8)
     canvas.picture[:] = (tone * pale)[..., None] * np.asarray(jitter(dice("dye"), (0.56, 0.55, 0.53), 0.01))
@@ -43,7 +47,7 @@ CARPET = Category(
     name="carpet",
     kind="texture",
     draw=draw,
-    exposure=(0.34, 0.44),
+    exposure=(0.36, 0.42),
     poses=Poses(shift=1.0, angle=0.04, scale=0.03),
     defects={
         "color": Defect(paint=_dyed),

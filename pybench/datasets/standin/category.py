@@ -12,13 +12,14 @@ capitals::
 
     WIDGET = Category(
         name="widget", kind="object", draw=draw, exposure=(0.35, 0.45), poses=Poses(shift=0.02, angle=0.05, scale=0.02),
-        defects={"scratch": Defect(paint=defects.scratch(), region="body"), "missing_mark": Defect(change="missing_mark")},
+        defects={"scratch": Defect(paint=defects.scratch()), "missing_mark": Defect(change="missing_mark")},
     )
 
-A structural defect is a painter of ``defects`` (or one of the file's own) upon a named region that ``draw`` returned. A logical
-defect is a ``change``: ``draw`` runs again on the same streams and draws that part otherwise, so take every random number
-from a stream named after its part. Light, exposure and sensor noise come afterwards and are the same with and without
-the defect; a mask holds the pixels that the defect changed visibly, found by comparing the two renderings.
+A structural defect is a painter of ``defects`` (or one of the file's own) upon a named region that ``draw`` returned,
+``body`` unless said otherwise. A logical defect is a ``change``: ``draw`` runs again on the same streams and draws that
+part otherwise, so take every random number from a stream named after its part. Light, exposure and sensor noise come
+afterwards and are the same with and without the defect; a mask holds the pixels that the defect changed visibly, found
+by comparing the two renderings.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ class Poses:
     def drawn(self, rng: np.random.Generator) -> Pose:
         """One pose."""
         x, y, turn, size = rng.uniform(-1, 1, 4)
-        return Pose((float(x) * self.shift, float(y) * self.shift), float(turn) * self.angle, 1 + float(size) * self.scale)
+        return Pose(
+            (float(x) * self.shift, float(y) * self.shift), float(turn) * self.angle, 1 + float(size) * self.scale
+        )
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Category:
     exposure: tuple[float, float]
     poses: Poses = field(default_factory=Poses)
     noise: float = 0.010
-    light: float = 0.12
+    light: float = 0.10
 
 
 @dataclass(frozen=True)
@@ -94,12 +97,37 @@ class Rendering:
     mask: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Shot:
+    """A scene in its light before the sensor's noise, float64 [S, S, 3] in [0, 1], without and with the defect.
+
+    The two are the same array for a normal image.
+    """
+
+    normal: Field
+    actual: Field
+    dice: Dice
+
+    @property
+    def changed(self) -> NDArray[np.bool_]:
+        """Pixels [S, S] that the defect changed visibly."""
+        difference: Field = np.abs(self.actual - self.normal).max(axis=2)
+        return difference > VISIBLE
+
+
 def render(category: Category, folder: str, index: int, size: int, seed: int) -> Rendering:
     """Image number ``index`` of a folder (``train/good``, ``test/good`` or ``test/<defect type>``).
 
     Raises:
         RuntimeError: no visible defect came out in ``ATTEMPTS`` draws, which is a fault of the category's file.
     """
+    shot = take(category, folder, index, size, seed)
+    mask = np.zeros((size, size), dtype=bool) if shot.actual is shot.normal else _closed(shot.changed)
+    return Rendering(_sensed(shot.actual, category.noise, shot.dice), mask)
+
+
+def take(category: Category, folder: str, index: int, size: int, seed: int) -> Shot:
+    """The scene of an image, drawn again with other dice until its defect, if any, is visible; see ``render``."""
     kind = folder.rsplit("/", 1)[1]
     for attempt in range(ATTEMPTS):
         dice = Dice("standin", seed, category.name, folder, index, attempt)
@@ -109,35 +137,34 @@ def render(category: Category, folder: str, index: int, size: int, seed: int) ->
         camera = _camera(category, canvas.picture, dice, _exposure(category, folder, index, seed))
         normal = np.clip(canvas.picture * camera, 0, 1)
         if kind == "good":
-            return Rendering(_sensed(normal, category.noise, dice), np.zeros((size, size), dtype=bool))
+            return Shot(normal, normal, dice)
         defect = category.defects[kind]
         if defect.change:
             canvas = Canvas(size, pose)
             regions = category.draw(canvas, dice, defect.change)
         if defect.paint is not None:
             defect.paint(canvas, dice("defect"), regions[defect.region])
-        defective = np.clip(canvas.picture * camera, 0, 1)
-        changed = np.abs(defective - normal).max(axis=2) > VISIBLE
-        if changed.sum() >= SMALLEST * size**2:
-            return Rendering(_sensed(defective, category.noise, dice), _closed(changed))
+        shot = Shot(normal, np.clip(canvas.picture * camera, 0, 1), dice)
+        if shot.changed.sum() >= SMALLEST * size**2:
+            return shot
     raise RuntimeError(f"{category.name}: {ATTEMPTS} draws of the defect {kind!r} left nothing visible")
 
 
 def _exposure(category: Category, folder: str, index: int, seed: int) -> float:
-    """Mean brightness of an image, spread evenly over each folder (a Kronecker sequence) so that no folder is brighter."""
+    """Mean brightness of an image: a Kronecker sequence over each folder, so that no folder is brighter."""
     start = Dice("standin", seed, category.name, folder)("exposure").random()
     low, high = category.exposure
     return low + (high - low) * ((start + index * GOLDEN) % 1)
 
 
 def _camera(category: Category, picture: Field, dice: Dice, exposure: float) -> Field:
-    """Factor [S, S, 3] of light and camera: fall-off, white balance, and a gain metered on the picture without a defect."""
+    """Factor [S, S, 3] of light and camera: fall-off, white balance, a gain metered on the defect-free picture."""
     rng, size = dice("light"), picture.shape[0]
     angle, fall, vignette = rng.uniform(0, 2 * np.pi), rng.uniform(0, category.light), rng.uniform(0, 0.06)
     line = (np.arange(size) + 0.5) * 2 / size - 1
     across, down = line[None, :], line[:, None]
     field_of_light = 1 + fall * (across * np.cos(angle) + down * np.sin(angle)) - vignette * (across**2 + down**2)
-    factor = field_of_light[..., None] * (1 + rng.normal(0, 0.007, 3))
+    factor: Field = field_of_light[..., None] * (1 + rng.normal(0, 0.007, 3))
     return factor * (exposure / float((picture * factor).mean()))
 
 
@@ -150,4 +177,5 @@ def _sensed(signal: Field, read: float, dice: Dice) -> NDArray[np.uint8]:
 def _closed(changed: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Changed pixels with the gaps of up to two pixels between them, so that a defect is one region and not many."""
     padded = np.pad(changed, 2)
-    return ndimage.binary_closing(padded, structure=np.ones((3, 3), dtype=bool), iterations=2)[2:-2, 2:-2]
+    closed: NDArray[np.bool_] = ndimage.binary_closing(padded, structure=np.ones((3, 3), dtype=bool), iterations=2)
+    return closed[2:-2, 2:-2]

@@ -1,7 +1,7 @@
 """Painters of structural defects: each changes a finished picture in place, within a region (cover [H, W] in [0, 1]).
 
 A painter is made by a function of this module (``scratch(...)``) and called as ``painter(canvas, rng, region)``. Sizes
-are in object units (a pixel of a 256-pixel image is 1/128) and are drawn log-uniformly from a range, so that small, hard
+are in object units (a pixel of a 256-pixel image is 1/128), drawn log-uniformly from a range, so that small, hard
 defects are as frequent as large ones. Tones are drawn on both sides of the surface's own colour, so that the mean
 brightness of an image says little about them.
 """
@@ -20,10 +20,19 @@ Painter = Callable[[Canvas, np.random.Generator, Field], None]
 Range = tuple[float, float]
 PIXEL = 1 / 128
 
-FOREIGN = ((0.12, 0.11, 0.10), (0.86, 0.84, 0.80), (0.55, 0.18, 0.14), (0.25, 0.35, 0.55), (0.70, 0.62, 0.30), (0.35, 0.50, 0.30))
+FOREIGN = (
+    (0.12, 0.11, 0.10),
+    (0.86, 0.84, 0.80),
+    (0.55, 0.18, 0.14),
+    (0.25, 0.35, 0.55),
+    (0.70, 0.62, 0.30),
+    (0.35, 0.50, 0.30),
+)
 
 
-def scratch(length: Range = (0.12, 0.7), width: Range = (0.8 * PIXEL, 2.5 * PIXEL), contrast: Range = (0.12, 0.35)) -> Painter:
+def scratch(
+    length: Range = (0.12, 0.7), width: Range = (0.8 * PIXEL, 2.5 * PIXEL), contrast: Range = (0.12, 0.35)
+) -> Painter:
     """Slightly bent thin line, lighter or darker than the surface."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
@@ -34,7 +43,9 @@ def scratch(length: Range = (0.12, 0.7), width: Range = (0.8 * PIXEL, 2.5 * PIXE
     return paint
 
 
-def crack(length: Range = (0.15, 0.7), width: Range = (0.8 * PIXEL, 2.5 * PIXEL), darkness: Range = (0.35, 0.8)) -> Painter:
+def crack(
+    length: Range = (0.15, 0.7), width: Range = (0.8 * PIXEL, 2.5 * PIXEL), darkness: Range = (0.35, 0.8)
+) -> Painter:
     """Jagged line with a branch or two: dark with a light lip, or pale where the surface itself is dark."""
 
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
@@ -145,10 +156,17 @@ def metal(radius: Range = (0.02, 0.08)) -> Painter:
     def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
         (x, y), size = spot(canvas, rng, region), drawn(rng, radius)
         ways = np.sort(rng.uniform(0, 2 * np.pi, 6))
-        corners = [(x + size * float(r * np.cos(a)), y + size * float(r * np.sin(a))) for a, r in zip(ways, rng.uniform(0.5, 1.1, 6), strict=True)]
+        corners = [
+            (x + size * float(r * np.cos(a)), y + size * float(r * np.sin(a)))
+            for a, r in zip(ways, rng.uniform(0.5, 1.1, 6), strict=True)
+        ]
         _, across = shapes.turned(canvas, (x, y), rng.uniform(0, np.pi))
-        face = np.where(across > 0.1 * size * canvas.noise(rng, 0.05), 0.92, 0.38) * (1 + 0.15 * canvas.noise(rng, 0.015))
-        canvas.blend(canvas.cover(shapes.polygon(canvas, corners)) * region, face[..., None] * np.asarray((0.97, 0.98, 1.0)))
+        face = np.where(across > 0.1 * size * canvas.noise(rng, 0.05), 0.92, 0.38) * (
+            1 + 0.15 * canvas.noise(rng, 0.015)
+        )
+        canvas.blend(
+            canvas.cover(shapes.polygon(canvas, corners)) * region, face[..., None] * np.asarray((0.97, 0.98, 1.0))
+        )
 
     return paint
 

@@ -46,7 +46,9 @@ def generate(
     """
     unknown = sorted(set(categories) - set(CATEGORIES))
     if unknown:
-        raise InputError(f"the stand-in has no category {', '.join(map(repr, unknown))}; it has {', '.join(CATEGORIES)}")
+        raise InputError(
+            f"the stand-in has no category {', '.join(map(repr, unknown))}; it has {', '.join(CATEGORIES)}"
+        )
     arguments = {"train": train, "test_good": test_good, "test_per_defect": test_per_defect, "size": size, "seed": seed}
     manifest = {"generator": GENERATOR_VERSION, **arguments}
     root.mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,9 @@ def _complete(folder: Path, manifest: dict[str, int]) -> bool:
     except (FileNotFoundError, ValueError):
         found = None
     if found != manifest:
-        raise InputError(f"{folder}: was not generated with {manifest} but with {found}; remove it or choose another folder")
+        raise InputError(
+            f"{folder}: was not generated with {manifest} but with {found}; remove it or choose another folder"
+        )
     return True
 
 

@@ -48,7 +48,7 @@ LEATHER = Category(
     name="leather",
     kind="texture",
     draw=draw,
-    exposure=(0.28, 0.34),
+    exposure=(0.29, 0.33),
     poses=Poses(shift=1.0, angle=np.pi, scale=0.05),
     defects={
         "color": Defect(paint=defects.stain((0.08, 0.25), (0.10, 0.25))),

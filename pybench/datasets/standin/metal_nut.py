@@ -13,14 +13,14 @@ LOBES = 4
 
 
 def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
-    """Brushed steel disc with lobes; the front has a raised collar, the back (flipped) is plain and slants the other way."""
+    """Brushed steel disc with lobes; the back (flipped) has no collar and slants the other way."""
     canvas.picture[:] = jitter(dice("ground"), (0.10, 0.10, 0.11), 0.004)
     canvas.shade(1 + 0.25 * canvas.noise(dice("mat"), 0.06, octaves=2))
     flipped = change == "flip"
     outline = _outline(canvas, dice, change, -1.0 if flipped else 1.0)
     canvas.fill(outline - 0.05, (0.04, 0.04, 0.04), opacity=0.6, soft=10)
     body = canvas.fill(outline, jitter(dice("steel"), (0.56, 0.56, 0.57), 0.006))
-    lamp = dice("lamp").uniform(0, 2 * np.pi)
+    lamp = dice("lamp").normal(0.8, 0.25) - canvas.pose.angle
     around = np.arctan2(canvas.y, canvas.x)
     away = np.sqrt(canvas.x**2 + canvas.y**2)
     brushed = canvas.noise(dice("brushed"), (0.5, 0.012), angle=dice("brush").uniform(0, np.pi))
@@ -40,10 +40,14 @@ def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
 
 
 def _outline(canvas: Canvas, dice: Dice, change: str, slant: float) -> Field:
-    """Signed distance of the silhouette: a disc and four lobes leaning to one side; a bent lobe is turned and shortened."""
+    """Signed distance of the silhouette: a disc and four leaning lobes, of which one may be bent."""
     outline = shapes.circle(canvas, (0, 0), 0.60)
     rng = dice("bend")
-    bent, lean, short = int(rng.integers(LOBES)), rng.uniform(0.12, 0.45) * rng.choice((-1, 1)), rng.uniform(0.02, 0.12)
+    bent, lean, short = (
+        int(rng.integers(LOBES)),
+        rng.uniform(0.2, 0.6) * rng.choice((-1, 1)),
+        rng.uniform(-0.05, 0.08),
+    )
     for lobe in range(LOBES):
         angle = lobe * 2 * np.pi / LOBES
         reach = 0.66
@@ -59,19 +63,19 @@ def _tinted(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
     """Paint of another colour rubbed into a patch."""
     distance = defects.irregular(canvas, rng, defects.spot(canvas, rng, region), defects.drawn(rng, (0.05, 0.2)))
     colours = ((0.55, 0.22, 0.20), (0.25, 0.35, 0.60), (0.72, 0.66, 0.40), (0.22, 0.22, 0.24))
-    canvas.blend(canvas.cover(distance, soft=3) * region * rng.uniform(0.35, 0.8), colours[int(rng.integers(4))])
+    canvas.blend(canvas.cover(distance, soft=3) * region * rng.uniform(0.5, 0.95), colours[int(rng.integers(4))])
 
 
 METAL_NUT = Category(
     name="metal_nut",
     kind="object",
     draw=draw,
-    exposure=(0.24, 0.32),
+    exposure=(0.26, 0.30),
     poses=Poses(shift=0.03, angle=np.pi, scale=0.02),
     defects={
         "bent": Defect(change="bent"),
         "color": Defect(paint=_tinted),
         "flip": Defect(change="flip"),
-        "scratch": Defect(paint=defects.scratch((0.2, 0.8), (0.01, 0.03), (0.15, 0.4))),
+        "scratch": Defect(paint=defects.scratch((0.25, 0.9), (0.012, 0.035), (0.2, 0.45))),
     },
 )

@@ -7,6 +7,7 @@ returns float64 of their shape. Distances are exact except where said. Formulas:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -37,7 +38,7 @@ def ellipse(plane: Plane, centre: Point, radii: Point, angle: float = 0.0) -> Fi
     """Ellipse; first-order distance (exact on the outline only). ``angle`` in radians turns the first axis."""
     u, v = turned(plane, centre, angle)
     a, b = u / radii[0], v / radii[1]
-    level = np.sqrt(a**2 + b**2)
+    level: Field = np.sqrt(a**2 + b**2)
     slope = np.sqrt((a / radii[0]) ** 2 + (b / radii[1]) ** 2)
     return level * (level - 1) / np.maximum(slope, 1e-9)
 
@@ -46,7 +47,7 @@ def box(plane: Plane, centre: Point, half: Point, rounding: float = 0.0, angle: 
     """Rectangle of half sides ``half`` whose corners are rounded by ``rounding``."""
     u, v = turned(plane, centre, angle)
     dx, dy = np.abs(u) - half[0] + rounding, np.abs(v) - half[1] + rounding
-    outside = np.sqrt(np.maximum(dx, 0) ** 2 + np.maximum(dy, 0) ** 2)
+    outside: Field = np.sqrt(np.maximum(dx, 0) ** 2 + np.maximum(dy, 0) ** 2)
     return outside + np.minimum(np.maximum(dx, dy), 0) - rounding
 
 
@@ -61,7 +62,7 @@ def capsule(plane: Plane, start: Point, end: Point, radius: float) -> Field:
 def polyline(plane: Plane, points: Sequence[Point], radius: float) -> Field:
     """Thick open line through points."""
     distance = np.full(plane.x.shape, np.inf)
-    for start, end in zip(points[:-1], points[1:], strict=True):
+    for start, end in pairwise(points):
         np.minimum(distance, capsule(plane, start, end, radius), out=distance)
     return distance
 
@@ -92,7 +93,7 @@ def smooth_union(first: Field, second: Field, blend: float) -> Field:
 
 
 def turned(plane: Plane, centre: Point, angle: float) -> tuple[Field, Field]:
-    """Coordinates relative to ``centre`` in axes turned by ``angle`` radians (from x towards y, so clockwise on screen)."""
+    """Coordinates relative to ``centre`` in axes turned by ``angle`` radians from x towards y (clockwise on screen)."""
     dx, dy = plane.x - centre[0], plane.y - centre[1]
     if angle == 0:
         return dx, dy

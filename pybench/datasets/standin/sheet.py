@@ -15,12 +15,16 @@ OUTLINE = (255, 0, 255)
 LABEL_HEIGHT = 16
 
 
-def contact_sheet(category: Category, *, columns: int = 6, size: int = 256, tile: int = 128, seed: int = 0) -> Image.Image:
+def contact_sheet(
+    category: Category, *, columns: int = 6, size: int = 256, tile: int = 128, seed: int = 0
+) -> Image.Image:
     """One category: a row of normal images, then a row per defect type with the masks outlined in magenta.
 
     Images are drawn at ``size`` pixels and shown at ``tile`` pixels.
     """
-    rows = [_row(f"{category.name}: good", [render(category, "train/good", i, size, seed) for i in range(columns)], tile)]
+    rows = [
+        _row(f"{category.name}: good", [render(category, "train/good", i, size, seed) for i in range(columns)], tile)
+    ]
     for kind in category.defects:
         rows.append(_row(kind, [render(category, f"test/{kind}", i, size, seed) for i in range(columns)], tile))
     return _stacked(rows)

@@ -14,7 +14,9 @@ def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
     """Mottled ground and three generations of speckles of different size and colour."""
     rng = dice("ground")
     mottle = canvas.noise(rng, 0.09, octaves=2)
-    canvas.picture[:] = (1 + 0.10 * mottle)[..., None] * np.asarray(jitter(dice("ground colour"), (0.74, 0.71, 0.67), 0.005))
+    canvas.picture[:] = (1 + 0.10 * mottle)[..., None] * np.asarray(
+        jitter(dice("ground colour"), (0.74, 0.71, 0.67), 0.005)
+    )
     for name, cell, level, colour in (
         ("rusty", 0.075, 0.40, (0.58, 0.49, 0.43)),
         ("grey", 0.050, 0.40, (0.57, 0.55, 0.54)),
@@ -37,8 +39,8 @@ def _strip(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
     x, y = defects.spot(canvas, rng, region)
     angle, half = rng.uniform(0, np.pi), (defects.drawn(rng, (0.15, 0.5)), defects.drawn(rng, (0.03, 0.07)))
     distance = shapes.box(canvas, (x, y), half, 0.02, angle) + 0.01 * canvas.noise(rng, 0.08)
-    canvas.blend(canvas.cover(distance, soft=2) * 0.75, (0.86, 0.80, 0.66))
-    canvas.picture += (0.2 * canvas.cover(np.abs(distance) - 0.006, soft=2))[..., None]
+    canvas.blend(canvas.cover(distance, soft=2) * 0.85, (0.90, 0.82, 0.62))
+    canvas.picture += (0.25 * canvas.cover(np.abs(distance) - 0.008, soft=2))[..., None]
 
 
 def _rough(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
@@ -51,7 +53,7 @@ TILE = Category(
     name="tile",
     kind="texture",
     draw=draw,
-    exposure=(0.47, 0.55),
+    exposure=(0.48, 0.54),
     poses=Poses(shift=1.0, angle=0.03, scale=0.03),
     defects={
         "crack": Defect(paint=defects.crack((0.4, 1.4), (0.012, 0.035), (0.6, 0.95))),

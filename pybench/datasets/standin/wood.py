@@ -33,7 +33,9 @@ def _liquid(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
     x, y = defects.spot(canvas, rng, region)
     for _ in range(int(rng.integers(1, 4))):
         size = defects.drawn(rng, (0.03, 0.14))
-        distance = defects.irregular(canvas, rng, (x + float(rng.normal(0, 0.15)), y + float(rng.normal(0, 0.15))), size)
+        distance = defects.irregular(
+            canvas, rng, (x + float(rng.normal(0, 0.15)), y + float(rng.normal(0, 0.15))), size
+        )
         canvas.shade(1 - 0.16 * canvas.cover(distance, soft=3) - 0.16 * canvas.cover(np.abs(distance) - 0.006, soft=2))
 
 
@@ -41,7 +43,7 @@ WOOD = Category(
     name="wood",
     kind="texture",
     draw=draw,
-    exposure=(0.38, 0.50),
+    exposure=(0.41, 0.47),
     poses=Poses(shift=1.0, angle=0.03, scale=0.05),
     defects={
         "color": Defect(paint=defects.stain((0.08, 0.25), (0.08, 0.22))),
