@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from pybench.metrics._ranking import Ranking, rank
 from pybench.types import Evaluation, UndefinedMetricError
 
-# 16 MiB of float32 scores are sorted at a time: in smaller chunks, searching them for each positive costs more than it
-# saves, in larger ones the sort leaves the cache.
+# Defect-free scores are sorted this many at a time, or more where there are so many positives that searching them in
+# every chunk would cost more than the sort.
 CHUNK_PIXELS = 1 << 22
+CHUNK_PIXELS_PER_POSITIVE = 16
+
+Pairs = Sequence[tuple[NDArray[np.bool_], NDArray[np.float32]]]
 
 
-def annotated(evaluation: Evaluation) -> list[tuple[NDArray[np.bool_], NDArray[np.float32]]]:
+def annotated(evaluation: Evaluation) -> Pairs:
     """Mask and map of each test image that has a mask; an anomalous image without annotation is left out.
 
     Raises:
@@ -41,22 +44,23 @@ def pixel_ranking(evaluation: Evaluation) -> Ranking:
         if all(mask.all() for mask, _ in pairs):
             raise UndefinedMetricError("the test set has no defect-free pixel")
         positives = np.concatenate([scores[mask] for mask, scores in pairs])
-        evaluation.shared["pixel_ranking"] = rank(positives, _negative_chunks(pairs))
+        evaluation.shared["pixel_ranking"] = rank(
+            positives, _negative_chunks(pairs, max(CHUNK_PIXELS, CHUNK_PIXELS_PER_POSITIVE * positives.size))
+        )
     ranking: Ranking = evaluation.shared["pixel_ranking"]
     return ranking
 
 
-def _negative_chunks(
-    pairs: Sequence[tuple[NDArray[np.bool_], NDArray[np.float32]]],
-) -> Iterator[NDArray[np.float32]]:
-    """Scores of defect-free pixels, as chunks of whole images of about ``CHUNK_PIXELS`` each."""
-    chunk: list[NDArray[np.float32]] = []
-    size = 0
+def _negative_chunks(pairs: Pairs, chunk_pixels: int) -> Iterator[NDArray[np.float32]]:
+    """Scores of defect-free pixels in chunks of whole images; each chunk overwrites the one before it."""
+    sizes = [mask.size for mask, _ in pairs]
+    chunk = np.empty(max(max(sizes), min(chunk_pixels, sum(sizes))), np.float32)
+    filled = 0
     for mask, scores in pairs:
-        chunk.append(scores[~mask])
-        size += chunk[-1].size
-        if size >= CHUNK_PIXELS:
-            yield np.concatenate(chunk)
-            chunk, size = [], 0
-    if chunk:
-        yield np.concatenate(chunk)
+        negatives = scores[~mask]
+        if filled + negatives.size > chunk.size:
+            yield chunk[:filled]
+            filled = 0
+        chunk[filled : filled + negatives.size] = negatives
+        filled += negatives.size
+    yield chunk[:filled]

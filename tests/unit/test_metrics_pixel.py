@@ -177,6 +177,7 @@ def test_only_the_order_of_scores_matters(name: str) -> None:
 def test_chunks_of_any_size_give_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = oracles.compute(name, oracles.random_evaluation(seed=4, levels=20))
     monkeypatch.setattr(_pixel, "CHUNK_PIXELS", 1)
+    monkeypatch.setattr(_pixel, "CHUNK_PIXELS_PER_POSITIVE", 0)
     assert oracles.compute(name, oracles.random_evaluation(seed=4, levels=20)) == whole
 
 
