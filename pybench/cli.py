@@ -145,7 +145,7 @@ def run(
     )
     messages = console(stderr=True)
     for note in planned.notes:
-        messages.print(note, markup=False, highlight=False, soft_wrap=True)
+        messages.print(note, markup=False, highlight=False, soft_wrap=not messages.is_terminal)
     if dry_run:
         from pybench.report.catalogue import trials
         from pybench.report.listing import print_rows

@@ -52,6 +52,7 @@ DataRoot = Annotated[
         envvar="PYBENCH_DATA",
         exists=True,
         file_okay=False,
+        resolve_path=True,  # Ray's workers may have another working directory
         metavar="DIR",
         help="Folder that holds one folder per dataset. Without it, mvtec suites run on a drawn stand-in.",
     ),

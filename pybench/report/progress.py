@@ -13,7 +13,7 @@ from rich.text import Text
 
 from pybench.report.names import STATUS_WORDS, choose_metrics, metric_words
 from pybench.report.notes import first_line
-from pybench.report.summary import Column, columns_of, group_key, summarise
+from pybench.report.summary import columns_of, group_key, summarise
 from pybench.report.table import VALUE_WIDTH, Block, arrange, header_lines, label_width, milliseconds, row_texts
 from pybench.types import Latency, Record, Result, TrialSpec
 
@@ -104,7 +104,7 @@ class RunProgress:
         return ", ".join([*parts, *([f"{self.failed} failed"] if self.failed else [])])
 
     def _say(self, line: str, style: str = "") -> None:
-        self.console.print(Text(line, style=style), soft_wrap=True)
+        self.console.print(Text(line, style=style), soft_wrap=not self.console.is_terminal)
 
 
 class _Rows:
@@ -135,15 +135,15 @@ class _Rows:
         width = label_width(categories)
         if self.headed != group:
             self.headed = group
-            for line in _heading(columns[: len(block.columns)], block, width):
+            for line in _heading(block, width):
                 self.console.print(Text(line, style="bold"), soft_wrap=True)
         summary = summarise([Result(record, None) for record in records], self.metrics, columns)
         row = Text(_RULE).join([Text(f"{category:<{width}}"), *row_texts(summary, block, category)])
         self.console.print(row, soft_wrap=True)
 
 
-def _heading(columns: Sequence[Column], block: Block, width: int) -> list[str]:
-    headers = [header_lines(column, block) for column in columns]
+def _heading(block: Block, width: int) -> list[str]:
+    headers = [header_lines(column, block) for column in block.columns]
     tallest = max(len(lines) for lines in headers)
     padded = [[*lines[:-2], *[""] * (tallest - len(lines)), *lines[-2:]] for lines in headers]
     labels = [""] * (tallest - 1) + ["category"]

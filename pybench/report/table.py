@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,12 +52,15 @@ def print_results(console: Console, results: Sequence[Result], metrics: Sequence
         console.print(render(summary, console.width))
 
 
-def save_svg(results: Sequence[Result], file: Path, width: int = 110, metrics: Sequence[str] = ()) -> None:
+def save_svg(results: Sequence[Result], file: Path, width: int = 100, metrics: Sequence[str] = ()) -> None:
     """Saves the tables as a picture of a terminal that is ``width`` characters wide."""
-    with Path("/dev/null").open("w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         console = Console(record=True, width=width, file=nowhere, force_terminal=True, color_system="truecolor")
         print_results(console, results, metrics)
-    file.write_text(console.export_svg(title="pybench"), encoding="utf-8")
+    picture = console.export_svg(title="pybench")
+    # Rich's picture fetches its font from the network; the reader's own monospaced font will do.
+    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL).replace("Fira Code, ", "")
+    file.write_text(picture, encoding="utf-8")
 
 
 def render(summary: Summary, width: int) -> Group:

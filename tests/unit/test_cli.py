@@ -249,8 +249,8 @@ def test_data_list_says_what_was_found(parts: Path) -> None:
     (parts / "data" / "mvtec_ad").mkdir()
     rows = json.loads(invoke("data", "list", "--data-root", "data", "--format", "json").stdout)
     found = {row["name"]: row["found"] for row in rows}
-    assert found["mvtec_ad"] == "data/mvtec_ad"
-    assert found["magnetic_tile"] == "not found: data/magnetic_tile"
+    assert found["mvtec_ad"] == str(parts / "data" / "mvtec_ad")
+    assert found["magnetic_tile"] == f"not found: {parts / 'data' / 'magnetic_tile'}"
     assert found["mvtec_ad_standin"] == "drawn on first use"
 
 

@@ -102,6 +102,7 @@ def test_picture_is_svg_with_the_table(tmp_path: Path) -> None:
     drawn = "".join(ElementTree.parse(tmp_path / "table.svg").getroot().itertext())
     assert "metal_nut" in drawn
     assert "53.2" in drawn
+    assert "url(" not in (tmp_path / "table.svg").read_text().replace("url(#", "")
 
 
 def test_markdown_has_one_cell_per_value() -> None:
