@@ -34,6 +34,7 @@ class RunProgress:
         self.rows = _Rows(specs, self.metrics, console)
         self.clock = _Clock()
         self.failed = 0
+        self.measuring_now = False
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -75,13 +76,18 @@ class RunProgress:
 
     def measuring(self, spec: TrialSpec) -> None:
         """Before a latency measurement, which has its machine for itself."""
-        self.bar.update(self.task, description="latency", now=spec.method)
+        if not self.measuring_now:
+            self.measuring_now = True
+            self.bar.update(self.task, visible=False)
+            self.task = self.bar.add_task("latency", total=None, now="")
+        self.bar.update(self.task, now=spec.method)
 
     def latency(self, latency: Latency) -> None:
         """After a latency measurement."""
         end_to_end = latency.end_to_end
         flags = f" (! {', '.join(latency.flags)})" if latency.flags else ""
         times = f"p50 {milliseconds(end_to_end.p50)} ms, p95 {milliseconds(end_to_end.p95)} ms"
+        self.bar.advance(self.task)
         self._say(f"latency of {latency.method}: {times}, {end_to_end.calls} calls{flags}")
 
     def _line(self, record: Record) -> str:
@@ -190,8 +196,8 @@ class _TimeLeft(ProgressColumn):
         self.clock = clock
 
     def render(self, task: Task) -> Text:
-        left = self.clock.left()
-        return Text("" if left is None or task.finished else f"{_duration(left)} left", style="cyan")
+        left = None if task.total is None or task.finished else self.clock.left()
+        return Text("" if left is None else f"{_duration(left)} left", style="cyan")
 
 
 def _duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from pybench.report.progress import RunProgress
-from pybench.types import Record, Status, TrialSpec
+from pybench.types import Latency, Record, Resources, Status, Timing, TrialSpec
 
 CATEGORIES, METHODS = ("lid", "metal_nut"), ("padim", "hetmm")
 
@@ -72,3 +72,21 @@ def test_a_terminal_shows_the_bar_the_trial_that_is_due_and_the_failures() -> No
     assert any("3/4" in line and "metal_nut hetmm, 1 failed" in line for line in lines)
     assert any("lid padim seed 0: timeout: after 60 s" in line for line in lines)
     assert not any("[2/4]" in line for line in lines)
+
+
+def test_latencies_are_told_with_what_was_flagged() -> None:
+    timing = Timing(calls=30, p50=12.34, p90=13, p95=14.5, p99=None, intervals={})
+    latency = Latency(
+        key="l", dataset="d", category="lid", method="padim", params={}, resources=Resources(), profile="quick",
+        image_height=8, image_width=8, end_to_end=timing, predict=timing, first_call_ms=50, peak_memory_mb=1,
+        flags=("busy machine",), manifest={}, code_version="", finished="",
+    )  # fmt: skip
+    for terminal in (False, True):
+        text = io.StringIO()
+        console = Console(file=text, width=100, force_terminal=terminal, color_system=None)
+        with RunProgress([RECORDS[0].spec], console) as progress:
+            progress.started(1)
+            progress.trial(RECORDS[0], reused=False)
+            progress.measuring(RECORDS[0].spec)
+            progress.latency(latency)
+        assert "latency of padim: p50 12.3 ms, p95 14.5 ms, 30 calls (! busy machine)" in text.getvalue()
