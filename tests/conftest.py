@@ -67,8 +67,10 @@ PLUGINS = {
 
 @pytest.fixture(autouse=True)
 def _unchanged_process() -> Iterator[None]:
-    """Threads, random state and plug-in folders are as they were, whatever a test does."""
+    """Threads, random state and plug-in folders are as they were, whatever a test does. One thread, because tests run
+    beside each other and a pool that waits for a busy core is slow."""
     threads, state, folders = torch.get_num_threads(), torch.get_rng_state(), list(registry._plugin_folders)
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
     torch.set_rng_state(state)

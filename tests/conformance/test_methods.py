@@ -1,0 +1,53 @@
+"""Every method that comes with pybench keeps to the contract; a new file in ``methods/`` is tested by being there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from pybench import registry, strict_yaml
+from pybench.suite import load_suite
+from pybench.types import Method
+
+from . import checks
+
+PLANT = checks.plant()
+
+
+def subject(name: str) -> checks.Subject:
+    """A method with the settings that the smoke suite gives it."""
+    suite, _ = load_suite("smoke")
+    settings = {entry.name: entry.params for entry in suite.methods}
+    assert name in settings, f"suites/smoke.yaml must name {name}"
+    cls: type[Method] = registry.load("method", name)
+    return checks.Subject(cls, strict_yaml.validate(cls.Params, settings[name]))
+
+
+@pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", registry.names("method"))
+def test_method(name: str, check: Callable[[checks.Subject, checks.Plant], None]) -> None:
+    check(subject(name), PLANT)
+
+
+@pytest.mark.parametrize("name", registry.names("method"))
+def test_parameters_are_documented_and_the_paper_is_named(name: str) -> None:
+    cls: type[Method] = registry.load("method", name)
+    assert cls.paper.title
+    assert cls.paper.year > 1900
+    undocumented = [key for key, field in cls.Params.model_fields.items() if not field.description]
+    assert not undocumented
+
+
+def test_the_plant_is_not_found_by_brightness_a_constant_or_an_unrelated_map() -> None:
+    labels = PLANT.masks.any((1, 2))
+    brightness = PLANT.test.mean(1)
+    unrelated = torch.rand(brightness.shape, generator=torch.Generator().manual_seed(0))
+    for maps in (brightness, 1 - brightness, torch.zeros_like(brightness), unrelated):
+        assert checks.pixel_auroc(PLANT.masks, maps) < 0.75
+    mean = brightness.mean((1, 2)).numpy()
+    assert 0.25 < roc_auc_score(labels, mean) < 0.75
+    assert not np.allclose(mean, mean[0])

@@ -1,0 +1,80 @@
+"""What the layout promises: imports go one way, and the command line starts without the heavy libraries."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pybench
+
+PACKAGE = Path(pybench.__file__).parent
+METHODS = PACKAGE.parent / "methods"
+
+# What a module may import of pybench, by the folder or file that it lies in; what is not named here may import anything.
+ALLOWED = {
+    "types": set(),
+    "seeds": set(),
+    "metrics": {"types", "metrics"},
+    "ops": {"types", "ops", "_cpu"},
+    "datasets": {"types", "datasets", "images", "seeds", "paths", "rto"},
+    "images": {"types", "decoding", "warping"},
+    "suite": {"types", "registry", "strict_yaml"},
+    "store": {"types", "registry", "report"},
+    "features": {"types", "registry", "geometry"},
+    "methods": {"types", "ops", "features", "geometry", "maps", "training"},
+}
+RAY = {"executors/ray.py", "tune.py"}
+
+
+def imported(file: Path) -> set[str]:
+    """Dotted names of all modules that a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the project by its path below the package; methods as ``methods/NAME.py``."""
+    own = {file.relative_to(PACKAGE).as_posix(): file for file in PACKAGE.rglob("*.py")}
+    return own | {f"methods/{file.name}": file for file in METHODS.glob("*.py")}
+
+
+def test_imports_go_one_way() -> None:
+    for name, file in modules().items():
+        part = name.split("/")[0].removesuffix(".py")
+        if part not in ALLOWED:
+            continue
+        used = {module.split(".")[1] for module in imported(file) if module.startswith("pybench.")}
+        assert used <= ALLOWED[part], f"{name} imports {sorted(used - ALLOWED[part])} of pybench"
+
+
+def test_ray_is_imported_in_its_own_files_only() -> None:
+    users = {name for name, file in modules().items() if any(m.split(".")[0] == "ray" for m in imported(file))}
+    assert users <= RAY
+
+
+def test_rich_is_imported_for_showing_only() -> None:
+    users = {name for name, file in modules().items() if any(m.split(".")[0] == "rich" for m in imported(file))}
+    assert all(name.startswith("report/") or name in ("cli.py", "cli_support.py") for name in users), users
+
+
+def test_help_imports_no_heavy_library() -> None:
+    heavy = ("torch", "ray", "pandas", "scipy", "timm", "faiss", "sklearn")
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "pybench", "--help"], capture_output=True, text=True, check=True
+    )
+    loaded = {line.split("|")[-1].strip().split(".")[0] for line in run.stderr.splitlines() if "import time:" in line}
+    assert "typer" in loaded
+    assert not loaded & set(heavy)
+    assert "pybench run mvtec_rto" in run.stdout
+
+
+def test_files_are_small() -> None:
+    long = {name: lines for name, file in modules().items() if (lines := len(file.read_text().splitlines())) > 400}
+    assert not long

@@ -1,0 +1,65 @@
+"""A run that is killed loses no finished trial and goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+METHODS = ("slow", "difference")
+
+
+@pytest.fixture
+def command(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) -> Callable[[Path], list[str]]:
+    suite = write_suite(*METHODS)
+
+    def make(out: Path) -> list[str]:
+        options = ["--data-root", data_root, "--plugins", plugins, "--executor", "inline", "--profile", "paper", "--out", out]
+        return [sys.executable, "-m", "pybench", "run", str(suite), *map(str, options)]
+
+    return make
+
+
+def records(out: Path) -> dict[str, dict[str, Any]]:
+    return {path.stem: json.loads(path.read_text()) for path in (out / "tiny").glob("*/*/*/*.json")}
+
+
+def start_and_wait_for_a_record(command: list[str], out: Path) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not records(out):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, "no record within two minutes"
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_goes_on_where_it_stopped(
+    command: Callable[[Path], list[str]], tmp_path: Path, number: signal.Signals
+) -> None:
+    killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
+    process = start_and_wait_for_a_record(command(killed), killed)
+    process.send_signal(number)
+    assert process.wait() == (-signal.SIGKILL if number is signal.SIGKILL else 130)
+    before = records(killed)
+    assert 0 < len(before) < 4
+    subprocess.run(command(killed), check=True, capture_output=True)
+    after = records(killed)
+    subprocess.run(command(undisturbed), check=True, capture_output=True, env={**os.environ, "COLUMNS": "100"})
+    assert {key: record["finished"] for key, record in before.items()} == {
+        key: after[key]["finished"] for key in before
+    }, "a finished trial was run again"
+    expected = records(undisturbed)
+    assert after.keys() == expected.keys()
+    for key, record in after.items():
+        assert record["status"] == "ok"
+        assert record["metrics"] == expected[key]["metrics"]
