@@ -21,7 +21,7 @@ PATTERN = ("blue", "white", "white", "blue", "red", "blue", "white", "white", "b
 def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
     """Handle and head plate, then the tufts from the back row to the front row."""
     canvas.picture[:] = jitter(dice("table"), (0.085, 0.085, 0.095), 0.004)
-    canvas.shade(1 + 0.10 * canvas.noise(dice("table texture"), 0.04, octaves=2))
+    canvas.shade(1 + 0.10 * canvas.noise(dice("table texture"), 0.03))
     plate = shapes.smooth_union(
         shapes.box(canvas, (0, 0), (0.40, 0.84), 0.34), shapes.box(canvas, (0, 1.1), (0.15, 0.45), 0.05), 0.25
     )
@@ -48,8 +48,8 @@ def _tufts(canvas: Canvas, dice: Dice, change: str) -> None:
         for column in range(COLUMNS):
             root = ((column - 1.5) * STEP_X * (0.86 if row in (0, ROWS - 1) else 1.0), (row - 4) * STEP_Y)
             shift, radius, dye = lean[row, column], float(girth[row, column]), _dye(row, column)
-            _hole(canvas, root)
             if concerned[row, column]:
+                _hole(canvas, root)
                 if change == "swapped_color":
                     dye = other if other != dye else "green"
                 elif change == "missing_bristles":
@@ -78,14 +78,14 @@ def _concerned(rng: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def _hole(canvas: Canvas, root: Point) -> None:
-    """The hole that holds a tuft, and the shade around its foot."""
+    """The hole that holds a tuft; a sound tuft hides its own."""
     part = canvas.window(root, 0.09)
     part.fill(shapes.circle(part, root, 0.062), (0.22, 0.26, 0.30), soft=3)
 
 
 def _tuft(canvas: Canvas, tip: Point, root: Point, radius: float, dye: Colour, tips: NDArray[np.float64]) -> None:
     """A bundle of bristles seen from its tips: dark flank towards the root, bright speckled crown."""
-    part = canvas.window(tip, radius + 0.17)
+    part = canvas.window(tip, radius + abs(tip[0] - root[0]) + abs(tip[1] - root[1]) + 0.05)
     flank = shapes.capsule(part, root, tip, radius * 0.86)
     colour = np.asarray(dye, dtype=np.float64)
     part.fill(flank - 0.02, (0.05, 0.06, 0.08), opacity=0.35, soft=5)
@@ -93,18 +93,20 @@ def _tuft(canvas: Canvas, tip: Point, root: Point, radius: float, dye: Colour, t
     speckle = tips[part.rows, part.columns]
     crown = shapes.circle(part, tip, radius) + 0.010 * speckle
     dome = 0.95 + 0.28 * np.clip(-crown / radius, 0, 1)
-    part.fill(crown, np.clip((dome * (0.80 + 0.28 * speckle))[..., None] * colour, 0, 1), soft=1.5)
+    part.fill(crown, np.clip((dome * (0.82 + 0.20 * speckle))[..., None] * colour, 0, 1), soft=1.5)
 
+
+CONTAMINATION = defects.one_of(defects.blob((0.05, 0.17), (0.8, 1.0)), defects.hair((0.3, 1.0), (0.016, 0.035)))
 
 TOOTHBRUSH = Category(
     name="toothbrush",
     kind="object",
     draw=draw,
-    exposure=(0.24, 0.32),
+    exposure=(0.255, 0.31),
     poses=Poses(shift=0.03, angle=0.05, scale=0.02),
     defects={
         "bent_bristles": Defect(change="bent_bristles"),
-        "contamination": Defect(paint=defects.one_of(defects.blob((0.03, 0.12)), defects.hair((0.2, 0.8))), region="bristles"),
+        "contamination": Defect(paint=CONTAMINATION, region="bristles"),
         "missing_bristles": Defect(change="missing_bristles"),
         "swapped_color": Defect(change="swapped_color"),
     },

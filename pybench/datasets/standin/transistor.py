@@ -31,14 +31,16 @@ def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
     place = _place(canvas, dice("place"), change == "misplaced")
     outline = shapes.box(place, CASE, CASE_HALF, 0.05)
     if change != "missing":
-        leads = _leads(place, dice, change)
-        both = np.minimum(outline, leads)
+        below = place.window((0.0, 0.26), 0.48)
+        leads = _leads(below, dice, change)
+        both = outline.copy()
+        both[below.rows, below.columns] = np.minimum(both[below.rows, below.columns], leads)
         shadow = np.roll(both, (canvas.size // 36, canvas.size // 28), axis=(0, 1))
         canvas.fill(shadow, (0.10, 0.07, 0.05), opacity=0.55, soft=14)
         tin = np.asarray(jitter(dice("tin"), (0.66, 0.65, 0.62), 0.008))
         lit = 0.55 + 0.75 * np.clip(-leads / 0.026, 0, 1)
-        canvas.fill(leads, np.clip(lit[..., None] * tin, 0, 1))
-        _case(place, dice, outline)
+        below.fill(leads, np.clip(lit[..., None] * tin, 0, 1))
+        _case(place.window(CASE, 0.45), dice)
     return {"body": canvas.cover(outline + 0.02)}
 
 
@@ -48,7 +50,7 @@ def _board(canvas: Canvas, dice: Dice) -> None:
     u, v = canvas.x / GRID, (canvas.y - HOLE_ROW) / GRID
     u, v = (u - np.round(u)) * GRID, (v - np.round(v)) * GRID
     strip = np.abs(v) - 0.082 + 0.004 * canvas.noise(dice("etching"), 0.08)
-    streaks = 1 + 0.07 * canvas.noise(dice("copper streaks"), (0.5, 0.02)) + 0.05 * canvas.noise(dice("tarnish"), 0.3)
+    streaks = 1 + 0.09 * canvas.noise(dice("copper streaks"), (0.5, 0.02))
     copper = np.asarray(jitter(dice("copper"), (0.74, 0.47, 0.28), 0.008))
     canvas.fill(strip, np.clip(streaks[..., None] * copper, 0, 1), soft=1.5)
     hole = np.sqrt(u * u + v * v) - 0.048
@@ -79,33 +81,43 @@ def _leads(canvas: Canvas, dice: Dice, change: str) -> Field:
     distance = np.full(canvas.x.shape, np.inf)
     for index, side in enumerate(LEADS):
         play = rng.normal(0, 0.005, 3)
-        path = [(0.15 * side, -0.05), (0.15 * side + play[0], 0.13), (GRID * side + play[1], 0.31 + play[2]), (GRID * side, HOLE_ROW)]
+        bends = [(0.15 * side + play[0], 0.13), (GRID * side + play[1], 0.31 + play[2])]
+        path = [(0.15 * side, -0.05), *bends, (GRID * side, HOLE_ROW)]
         if index == concerned and change == "bent_lead":
             path[2] = (path[2][0] + bow, path[2][1])
             path[3] = (path[3][0] + 0.5 * bow + slip, path[3][1])
         if index == concerned and change == "cut_lead":
-            end = 0.07 + left * (HOLE_ROW - 0.07)
-            path = [*[point for point in path if point[1] < end], (float(np.interp(end, [p[1] for p in path], [p[0] for p in path])), end)]
+            path = _shortened(path, 0.07 + left * (HOLE_ROW - 0.07))
         np.minimum(distance, shapes.polyline(canvas, path, 0.027), out=distance)
     return distance
 
 
-def _case(canvas: Canvas, dice: Dice, outline: Field) -> None:
+def _shortened(path: list[Point], end: float) -> list[Point]:
+    """The part of a downward path above ``y = end``."""
+    x = float(np.interp(end, [point[1] for point in path], [point[0] for point in path]))
+    return [*(point for point in path if point[1] < end), (x, end)]
+
+
+def _case(canvas: Canvas, dice: Dice) -> None:
     """Moulded case with bevelled edges, a dull flat face and its printed number."""
+    outline = shapes.box(canvas, CASE, CASE_HALF, 0.05)
     black = np.asarray(jitter(dice("case"), (0.105, 0.105, 0.11), 0.004))
     canvas.fill(outline, black * 0.75)
     sheen = 1 + 0.12 * canvas.noise(dice("sheen"), 0.3) + 0.10 * canvas.noise(dice("mould"), 0.02)
     canvas.fill(outline + 0.045, np.clip(sheen[..., None] * black * 1.25, 0, 1), soft=2)
     top = np.maximum(outline, canvas.y - CASE[1] + CASE_HALF[1] - 0.045)
     canvas.fill(top, (0.24, 0.24, 0.25), opacity=0.6, soft=2)
-    part = canvas.window(CASE, 0.25)
     fading = float(dice("print").uniform(0.65, 0.85))
     for digit, x in zip(PRINT, (-0.13, 0.0, 0.13), strict=True):
         for name in digit:
             (x0, y0), (x1, y1) = SEGMENTS[name]
             start, end = (x + 0.035 * x0, CASE[1] + 0.035 * y0), (x + 0.035 * x1, CASE[1] + 0.035 * y1)
-            part.fill(shapes.capsule(part, start, end, 0.008), (0.42, 0.42, 0.41), opacity=fading)
+            canvas.fill(shapes.capsule(canvas, start, end, 0.008), (0.42, 0.42, 0.41), opacity=fading)
 
+
+DAMAGE = defects.one_of(
+    defects.hole((0.04, 0.14), (0.42, 0.41, 0.39)), defects.scratch((0.15, 0.5), (0.010, 0.03), (0.2, 0.5))
+)
 
 TRANSISTOR = Category(
     name="transistor",
@@ -116,7 +128,7 @@ TRANSISTOR = Category(
     defects={
         "bent_lead": Defect(change="bent_lead"),
         "cut_lead": Defect(change="cut_lead"),
-        "damaged_case": Defect(paint=defects.one_of(defects.crack((0.1, 0.4)), defects.hole((0.03, 0.1), (0.33, 0.32, 0.30)), defects.scratch((0.12, 0.4)))),
+        "damaged_case": Defect(paint=DAMAGE),
         "misplaced": Defect(change="misplaced"),
         "missing": Defect(change="missing"),
     },

@@ -54,14 +54,14 @@ def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
 
 def _fault(canvas: Canvas, rng: np.random.Generator, change: str) -> Fault:
     """The fault of that name, somewhere between the image's top and bottom."""
-    middle, reach, side = float(rng.uniform(-0.65, 0.65)), float(np.exp(rng.uniform(np.log(0.10), np.log(0.40)))), int(rng.integers(2))
-    strength = float(rng.uniform(0.5, 1.0))
-    bump = np.clip(1 - ((canvas.y - middle) / reach) ** 2, 0, 1)
-    bump = bump * bump
+    middle, reach = float(rng.uniform(-0.65, 0.65)), float(np.exp(rng.uniform(np.log(0.10), np.log(0.40))))
+    side, strength = int(rng.integers(2)), float(rng.uniform(0.4, 1.0))
+    along = (canvas.y - middle) / reach
+    bump = np.clip(1 - along**2, 0, 1) ** 2
     if change == "split_teeth":
         return Fault(gap=0.11 * strength * bump)
     if change == "squeezed_teeth":
-        return Fault(squeeze=0.12 * strength * bump * np.clip((canvas.y - middle) / reach, -1, 1), gap=-0.05 * strength * bump)
+        return Fault(squeeze=0.12 * strength * bump * along, gap=-0.05 * strength * bump)
     if change == "fabric_border":
         return Fault(fray=0.16 * strength * bump * ((canvas.x > 0) == bool(side)))
     if change == "rough":
@@ -106,27 +106,33 @@ def _teeth(canvas: Canvas, dice: Dice, fault: Fault) -> None:
 
 def _fuzz(canvas: Canvas, rng: np.random.Generator, centre: Point, reach: float) -> None:
     """Torn yarn that stands off around a place of the teeth."""
-    for _ in range(int(rng.integers(5, 14))):
+    for _ in range(int(rng.integers(4, 13))):
         start = (centre[0] + float(rng.normal(0, 0.12)), centre[1] + float(rng.normal(0, 0.5 * reach)))
-        way, length = rng.uniform(0, 2 * np.pi), float(rng.uniform(0.04, 0.16))
+        way, length = rng.uniform(0, 2 * np.pi), float(rng.uniform(0.06, 0.22))
         middle = (start[0] + 0.5 * length * float(np.cos(way)), start[1] + 0.5 * length * float(np.sin(way)))
         turn = way + rng.normal(0, 0.8)
         end = (middle[0] + 0.5 * length * float(np.cos(turn)), middle[1] + 0.5 * length * float(np.sin(turn)))
         part = canvas.window(middle, length)
-        tone = float(rng.uniform(0.08, 0.45))
-        part.fill(shapes.polyline(part, [start, middle, end], 0.006), (tone, tone, tone), opacity=0.85)
+        tone = float(rng.choice((0.08, 0.55)))
+        part.fill(shapes.polyline(part, [start, middle, end], 0.009), (tone, tone, tone), opacity=0.85)
 
+
+TORN = defects.one_of(
+    defects.cut((0.15, 0.5), (0.02, 0.05)),
+    defects.stain((0.06, 0.25), (0.1, 0.3)),
+    defects.hole((0.03, 0.12), (0.70, 0.70, 0.70)),
+)
 
 ZIPPER = Category(
     name="zipper",
     kind="object",
     draw=draw,
-    exposure=(0.30, 0.38),
+    exposure=(0.32, 0.37),
     poses=Poses(shift=0.02, angle=0.02, scale=0.02),
     defects={
         "broken_teeth": Defect(change="broken_teeth"),
         "fabric_border": Defect(change="fabric_border"),
-        "fabric_interior": Defect(paint=defects.one_of(defects.cut(), defects.stain(), defects.hole((0.03, 0.1))), region="fabric"),
+        "fabric_interior": Defect(paint=TORN, region="fabric"),
         "rough": Defect(change="rough"),
         "split_teeth": Defect(change="split_teeth"),
         "squeezed_teeth": Defect(change="squeezed_teeth"),
