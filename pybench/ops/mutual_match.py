@@ -17,7 +17,7 @@ PANEL_LANES = 16
 # Vectors shorter than this are scaled by it instead of by their length: a zero vector stays zero.
 EPSILON = 1e-12
 # The reference gathers windows of the query for as many rows as fit into this many bytes.
-GATHER_BYTES = 64 << 20
+GATHER_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -127,14 +127,16 @@ def _check_pair(query: Tensor, bank: TemplateBank) -> None:
 
 def _reference(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> tuple[Tensor, Tensor]:
     """Plain torch: gather the query's windows, multiply them with the templates of each position, take maxima."""
-    query = functional.normalize(query, dim=1, eps=EPSILON)
+    query = functional.normalize(query, dim=1, eps=EPSILON).contiguous(memory_format=torch.channels_last)
     batch, _, height, width = query.shape
     side = max(forward_window, backward_window)
     row_bytes = width * batch * side**2 * bank.channels * query.element_size()
     rows = max(1, GATHER_BYTES // max(1, row_bytes))
+    windows = _windows(query, side)
     cosines = query.new_empty(batch, height, width, side, side)
     for top in range(0, height, rows):
-        cosines[:, top : top + rows] = _window_cosines(query, bank, side, top, min(rows, height - top))
+        panels = bank.panels[top * width : (top + rows) * width]
+        cosines[:, top : top + rows] = _window_cosines(windows[:, :, top : top + rows], panels, bank.count)
     cosines.masked_fill_(~_inside(height, width, side).to(query.device), -torch.inf)
     return _forward_maximum(cosines, forward_window), _central(cosines, backward_window).amax(dim=(3, 4))
 
@@ -150,13 +152,12 @@ def _inside(height: int, width: int, side: int) -> Tensor:
     return _windows(torch.ones(1, 1, height, width), side)[0, 0] > 0
 
 
-def _window_cosines(query: Tensor, bank: TemplateBank, side: int, top: int, rows: int) -> Tensor:
+def _window_cosines(windows: Tensor, panels: Tensor, count: int) -> Tensor:
     """Largest cosine over templates of each place in the windows of some rows, [B, rows, W, side, side]."""
-    batch, channels, _, width = query.shape
-    windows = _windows(query, side)[:, :, top : top + rows]
+    batch, channels, rows, width, side, _ = windows.shape
     gathered = windows.permute(2, 3, 0, 4, 5, 1).reshape(rows * width, batch * side**2, channels)
-    panels = bank.panels[top * width : (top + rows) * width].transpose(1, 2).flatten(2)
-    largest = torch.bmm(gathered, panels[..., : bank.count]).amax(dim=2)
+    templates = panels.transpose(1, 2).flatten(2)[..., :count]
+    largest = torch.bmm(gathered, templates).amax(dim=2)
     return largest.view(rows, width, batch, side, side).permute(2, 0, 1, 3, 4)
 
 

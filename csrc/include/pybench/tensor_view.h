@@ -61,7 +61,6 @@ class TensorView {
   void require_contiguous(const char* what, int dimensions) const;
 
  private:
-
   void* data_ = nullptr;
   dlpack::Device device_{};
   dlpack::DataType dtype_{};
