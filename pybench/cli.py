@@ -242,13 +242,16 @@ def show(
 
 @app.command(
     epilog=with_examples(
-        "pybench export mvtec_rto --to mvtec_rto.parquet",
+        "pybench export mvtec_rto                           # writes mvtec_rto.parquet",
         "pybench export results --to all_runs.csv",
     )
 )
 def export(
     run: RunName,
-    to: Annotated[Path, typer.Option(metavar="FILE", help="A file name that ends in .parquet or .csv.")],
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file name that ends in .parquet or .csv. Default: RUN's name, .parquet."),
+    ] = None,
 ) -> None:
     """Write a run as one flat table, a row per trial."""
     from pybench.report import flat
@@ -256,6 +259,7 @@ def export(
     from pybench.store import find_runs
 
     rows = flat.rows([result for store in find_runs(run) for result in store.results()])
+    to = to or Path(f"{Path(run).resolve().name}.parquet")
     write_table(rows, to)
     typer.echo(f"{len(rows)} trials written to {to}", err=True)
 

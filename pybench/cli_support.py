@@ -69,9 +69,7 @@ Plugins = Annotated[
 DatasetOption = Annotated[
     list[str] | None, typer.Option(metavar="OPTION=VALUE", help="An option of the dataset. Repeatable.")
 ]
-RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's folder, or its name below results/.")
-]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name below results/.")]
 
 
 def new_app(help: str, *examples: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:

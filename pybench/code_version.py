@@ -7,17 +7,19 @@ from functools import cache
 from pathlib import Path
 
 from pybench import registry
-from pybench.types import TrialSpec
+from pybench.records import TrialSpec
 
 _HERE = Path(__file__).parent
 _SHARED = (
     "data.py",
     "features.py",
     "geometry.py",
+    "decoding.py",
     "images.py",
+    "warping.py",
     "maps.py",
     "rto.py",
-    "seeds.py",
+    "hashing.py",
     "trial.py",
     "latency.py",
 )

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from pybench import registry, strict_yaml
+from pybench.hashing import derive_seed
+from pybench.records import TrialSpec
 from pybench.rto import apply_rto
-from pybench.seeds import derive
-from pybench.types import Dataset, Sample, TrialSpec
+from pybench.types import Dataset, Sample
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _draw(samples: list[Sample], count: int | None, spec: TrialSpec, what: str) 
     """``count`` of the samples in their order, or all where that is no fewer."""
     if count is None or count >= len(samples):
         return samples
-    generator = np.random.default_rng(derive(spec.data_seed, spec.dataset, spec.category, what))
+    generator = np.random.default_rng(derive_seed(spec.data_seed, spec.dataset, spec.category, what))
     return [samples[index] for index in sorted(generator.choice(len(samples), count, replace=False))]
 
 

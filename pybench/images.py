@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pybench.decoding import Alpha, decode
-from pybench.types import Images, InputError, Sample, digest
+from pybench.hashing import digest
+from pybench.types import Images, InputError, Sample
 from pybench.warping import warp_image, warp_mask
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from torch import Tensor
 from pybench import data, memory, registry
 from pybench.environment import environment, usable_cores
 from pybench.images import DecodedImages
+from pybench.records import Latency, Timing
 from pybench.suite import LatencyProtocol
 from pybench.trial import Job, build_method, now
-from pybench.types import Latency, Method, Timing
+from pybench.types import Method
 
 _LEAST_CALLS = 30
 _WARM_UP_CALLS, _WARM_UP_SECONDS = 10, 1.0

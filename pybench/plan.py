@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from pybench import registry, strict_yaml
+from pybench.records import Protocol, Resources, RtoOptions, TrialSpec
 from pybench.registry import unknown
 from pybench.strict_yaml import Document
 from pybench.suite import DatasetEntry, LatencyProtocol, MethodEntry, Profile, ResourcesRequest, Suite
-from pybench.types import Dataset, InputError, Method, MethodParams, Protocol, Resources, RtoOptions, TrialSpec
+from pybench.types import Dataset, InputError, Method, MethodParams
 
 _STANDIN = "_standin"
 _FILTERS = ("dataset", "category", "method", "seed", "data_seed")
@@ -210,12 +210,7 @@ class _Overrides:
     """The ``--set`` values, handed out by section; what nobody asks for is an error."""
 
     def __init__(self, given: dict[str, str]) -> None:
-        self.values: dict[str, Any] = {}
-        for key, text in given.items():
-            try:
-                self.values[key] = yaml.safe_load(text)
-            except yaml.YAMLError as error:
-                raise InputError(f"--set {key}={text}: not a YAML value") from error
+        self.values = {key: strict_yaml.scalar(text) for key, text in given.items()}
         self.used: set[str] = set()
         self.known: set[str] = {"seeds", "data_seeds"}
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from pybench.hashing import derive_seed
 from pybench.images import annotation, identity
-from pybench.types import RtoOptions, Sample, Warp, digest
+from pybench.records import RtoOptions
+from pybench.types import Sample, Warp
 from pybench.warping import share_kept
 
 REDRAWS = 20
@@ -32,7 +34,7 @@ def apply_rto(
     """
     warped, remarks = [], []
     for sample in samples:
-        seed = digest([data_seed, category, part, identity(sample.image)])
+        seed = derive_seed(data_seed, category, part, identity(sample.image))
         warp, kept = _draw_for(sample, _draws(options, random.Random(seed)))
         warped.append(replace(sample, warp=warp))
         if kept < 0.5:

@@ -10,9 +10,10 @@ from pybench.code_version import code_version
 from pybench.executors import Executor
 from pybench.images import fingerprint
 from pybench.plan import Plan
+from pybench.records import Latency, Record, Result, TrialSpec
 from pybench.store import Store
 from pybench.trial import Job
-from pybench.types import Dataset, InputError, Latency, Method, Record, Result, TrialSpec
+from pybench.types import Dataset, InputError, Method
 
 
 class Listener(Protocol):

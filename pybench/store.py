@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from pybench.records import SCHEMA_VERSION, Latency, Record, Result, TrialSpec
 from pybench.registry import unknown
-from pybench.types import SCHEMA_VERSION, InputError, Latency, Record, Result, TrialSpec
+from pybench.types import InputError
 
 if TYPE_CHECKING:
     import pandas

@@ -95,6 +95,14 @@ def problems(error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPa
     return [(path, ", or: ".join(found[path])) for path in causes]
 
 
+def scalar(text: str) -> Any:
+    """The value of a command-line setting: YAML, or the text itself where it is none, such as ``{category}/ok``."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
 def spelt(path: KeyPath) -> str:
     """``a.b[0].c``"""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")

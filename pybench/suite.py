@@ -9,9 +9,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pybench import registry, strict_yaml
+from pybench.records import Protocol, RtoOptions
 from pybench.registry import unknown
 from pybench.strict_yaml import Document
-from pybench.types import InputError, Protocol, RtoOptions
+from pybench.types import InputError
 
 ProfileName = Literal["paper", "quick", "smoke"]
 

@@ -19,13 +19,14 @@ from scipy import ndimage
 from pybench import data, memory, registry, strict_yaml
 from pybench.environment import environment
 from pybench.geometry import Geometry
+from pybench.hashing import derive_seed
 from pybench.images import DecodedImages, fingerprint, read_mask
 from pybench.metrics._bootstrap import bootstrap_interval
 from pybench.metrics._curves import curves
 from pybench.metrics._evaluate import by_defect_type, evaluate
 from pybench.ops import dispatch
-from pybench.seeds import derive
-from pybench.types import Context, Evaluation, InputError, Method, Prediction, Record, Sample, Status, TrialSpec
+from pybench.records import Record, Status, TrialSpec
+from pybench.types import Context, Evaluation, InputError, Method, Prediction, Sample
 
 _BATCH = 8  # test images a call of predict; results must not depend on it
 
@@ -201,7 +202,7 @@ def _held_out(spec: TrialSpec, train: Sequence[Sample]) -> NDArray[np.float64] |
     if folds < 2:
         return None
     order = (
-        np.random.default_rng(derive(spec.data_seed, spec.dataset, spec.category, "folds"))
+        np.random.default_rng(derive_seed(spec.data_seed, spec.dataset, spec.category, "folds"))
         .permutation(len(train))
         .tolist()
     )
@@ -254,7 +255,7 @@ def _to_input(mask: NDArray[np.bool_], geometry: Geometry) -> tuple[NDArray[np.b
 def _intervals(
     evaluation: Evaluation, values: dict[str, float | None], spec: TrialSpec
 ) -> dict[str, tuple[float, float]]:
-    seed = derive(spec.data_seed, spec.dataset, spec.category, "bootstrap")
+    seed = derive_seed(spec.data_seed, spec.dataset, spec.category, "bootstrap")
     wanted = [name for name in ("image_auroc", "image_ap") if values.get(name) is not None]
     return {name: bootstrap_interval(evaluation, name, seed=seed) for name in wanted}
 

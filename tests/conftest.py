@@ -61,7 +61,11 @@ PLUGINS = {
     "no_maps": ("Gives scores only.", "pass", "maps = None"),
     "segfault": ("Kills its process.", "os.kill(os.getpid(), signal.SIGSEGV)", "pass"),
     "slow": ("Takes its time.", "time.sleep(0.5)", "pass"),
-    "waits": ("Waits until its marker file is there.", "while not Path(self.params.marker).exists(): time.sleep(0.02)", "pass"),
+    "waits": (
+        "Waits until its marker file is there.",
+        "while not Path(self.params.marker).exists(): time.sleep(0.02)",
+        "pass",
+    ),
 }
 
 

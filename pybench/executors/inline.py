@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pybench.latency import measure, node_lock
+from pybench.records import Latency
 from pybench.suite import LatencyProtocol
 from pybench.trial import Job, Outcome, run_trial
-from pybench.types import Latency
 
 
 class InlineExecutor:

@@ -15,9 +15,10 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from pybench.environment import usable_cores
 from pybench.latency import measure, node_lock
+from pybench.records import Latency, Status
 from pybench.suite import LatencyProtocol
 from pybench.trial import Job, Outcome, now, run_trial, unfinished
-from pybench.types import InputError, Latency, Status
+from pybench.types import InputError
 
 _RETRIES = 3  # of a task whose worker or node died
 

@@ -1,4 +1,4 @@
-"""Greedy k-centre selection: a subset whose farthest point is near (PatchCore's memory bank, Roth et al. 2022, Alg. 1)."""
+"""Greedy k-centre selection: a subset to which no point is far (PatchCore's memory bank, Roth et al. 2022, Alg. 1)."""
 
 from __future__ import annotations
 

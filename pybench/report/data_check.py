@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import track
@@ -25,17 +24,10 @@ def options_from(model: type[Options], given: Mapping[str, str]) -> Options:
         InputError: an unknown option (the nearest one is named) or a value that does not fit.
     """
     try:
-        return strict_yaml.validate(model, {name: _value(text) for name, text in given.items()})
+        return strict_yaml.validate(model, {name: strict_yaml.scalar(text) for name, text in given.items()})
     except ValidationError as error:
         found = strict_yaml.problems(error, model)
         raise InputError("\n".join(f"--set {strict_yaml.spelt(path)}: {problem}" for path, problem in found)) from error
-
-
-def _value(text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:  # such as {category}/ok
-        return text
 
 
 def check(

@@ -7,8 +7,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pybench.records import Latency, Result
 from pybench.registry import unknown
-from pybench.types import InputError, Latency, Result
+from pybench.types import InputError
 
 # Nested per defect type, or long: they stay in the record and in the JSON, and out of the flat table.
 _NOT_FLAT = ("by_defect_type", "intervals", "remarks", "traceback")

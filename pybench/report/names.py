@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pybench import registry
-from pybench.types import InputError, Status
+from pybench.records import Status
+from pybench.types import InputError
 
 HEADLINE = ("image_auroc", "pixel_auroc", "aupro_30")
 UNDEFINED = "\N{EN DASH}"

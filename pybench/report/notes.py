@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pybench.environment import machine
+from pybench.records import Latency, Protocol, Record, RtoOptions
 from pybench.report.names import STATUS_WORDS, UNDEFINED, listed, metric_words
-from pybench.types import Latency, Protocol, Record, RtoOptions
 
 
 def title(records: Sequence[Record]) -> str:

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from pybench.records import Latency, Record, Result, TrialSpec
 from pybench.report.names import STATUS_WORDS, choose_metrics, metric_words
 from pybench.report.notes import first_line
 from pybench.report.summary import columns_of, group_key, summarise
 from pybench.report.table import VALUE_WIDTH, Block, arrange, header_lines, label_width, milliseconds, row_texts
-from pybench.types import Latency, Record, Result, TrialSpec
 
 _RULE = " | "
 
@@ -134,7 +134,8 @@ class _Rows:
     def _print_row(self, group: str, category: str, records: Sequence[Record]) -> None:
         specs = self.groups[group]
         categories = list(dict.fromkeys(spec.category for spec in specs))
-        columns = columns_of(specs)
+        # In the store's order, in which the final table stands too.
+        columns = columns_of(sorted(specs, key=lambda spec: (spec.method, spec.key())))
         repeated = len({(spec.seed, spec.data_seed) for spec in specs}) > 1
         value_width = VALUE_WIDTH + len("±10.0") * repeated
         block = arrange(columns, self.metrics, categories, value_width, self.console.width)[0]

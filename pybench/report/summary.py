@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
+from pybench.hashing import digest
+from pybench.records import Latency, Record, Result, TrialSpec
 from pybench.report import notes
 from pybench.report.names import (
     STATUS_WORDS,
@@ -17,7 +19,6 @@ from pybench.report.names import (
     listed,
     metric_words,
 )
-from pybench.types import Latency, Record, Result, TrialSpec, digest
 
 Key = TypeVar("Key")
 Mark = Literal["", "best", "second"]

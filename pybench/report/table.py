@@ -14,9 +14,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pybench.records import Result
 from pybench.report.names import two_lines
 from pybench.report.summary import Cell, Column, Mark, MethodRow, Summary, summaries
-from pybench.types import Result
 
 SIGNS: dict[Mark, str] = {"": " ", "best": "*", "second": "+"}
 STYLES: dict[Mark, str] = {"": "", "best": "bold green", "second": "underline"}

@@ -10,10 +10,10 @@ import pytest
 from pybench import registry
 from pybench.executors.inline import InlineExecutor
 from pybench.plan import Plan, plan
+from pybench.records import Latency, Record, TrialSpec
 from pybench.run import run
 from pybench.store import Store
 from pybench.suite import load_suite
-from pybench.types import Latency, Record, TrialSpec
 
 ray_executor = pytest.importorskip("pybench.executors.ray")
 
@@ -61,9 +61,7 @@ def records(planned: Plan, folder: Path, executor: object) -> dict[str, Record]:
     return {f"{result.record.spec.category}/{result.record.spec.method}": result.record for result in results}
 
 
-def test_ray_and_inline_give_identical_metrics(
-    cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path
-) -> None:
+def test_ray_and_inline_give_identical_metrics(cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
     planned = make_plan("difference", "no_maps", extra="latency: {calls: 30, seconds: 0.1}")
     on_ray = records(planned, tmp_path / "ray", cluster)
     inline = records(planned, tmp_path / "inline", InlineExecutor())

@@ -165,7 +165,9 @@ def leaves_its_input_alone(subject: Subject, pictures: Plant) -> None:
 
 
 def takes_images_of_any_size(subject: Subject, pictures: Plant) -> None:
-    prediction = subject.fitted(pictures.train).predict(torch.rand(2, 3, 50, 90, generator=torch.Generator().manual_seed(0)))
+    prediction = subject.fitted(pictures.train).predict(
+        torch.rand(2, 3, 50, 90, generator=torch.Generator().manual_seed(0))
+    )
     assert prediction.scores.shape == (2,)
 
 

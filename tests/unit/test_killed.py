@@ -22,7 +22,18 @@ def command(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) ->
     suite = write_suite(*METHODS)
 
     def make(out: Path) -> list[str]:
-        options = ["--data-root", data_root, "--plugins", plugins, "--executor", "inline", "--profile", "paper", "--out", out]
+        options = [
+            "--data-root",
+            data_root,
+            "--plugins",
+            plugins,
+            "--executor",
+            "inline",
+            "--profile",
+            "paper",
+            "--out",
+            out,
+        ]
         return [sys.executable, "-m", "pybench", "run", str(suite), *map(str, options)]
 
     return make

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from pybench.records import Latency, Record, Resources, Result, RtoOptions, Timing, TrialSpec
 from pybench.report import flat
 from pybench.report.export import to_csv, write_table
-from pybench.types import InputError, Latency, Record, Resources, Result, RtoOptions, Timing, TrialSpec
+from pybench.types import InputError
 
 METRICS = (
     *("image_auroc", "image_ap", "image_f1_max"),

@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
+from pybench.records import Latency, Record, Resources, Status, Timing, TrialSpec
 from pybench.report.progress import RunProgress
-from pybench.types import Latency, Record, Resources, Status, Timing, TrialSpec
 
 CATEGORIES, METHODS = ("lid", "metal_nut"), ("padim", "hetmm")
 
@@ -40,7 +40,7 @@ def test_one_line_per_trial_and_a_row_when_a_category_is_complete() -> None:
     assert lines[0].startswith("[1/4] lid padim seed 0: image AUROC 90.0, 2.5 s, ")
     assert lines[1].startswith("[2/4] lid hetmm seed 0: image AUROC 80.0, 2.5 s, ")
     assert [line.split("|")[0].strip() for line in lines[2:6]] == ["", "", "category", "lid"]
-    assert lines[5].replace("|", "").split() == ["lid", "90.0*", "90.0*", "80.0+", "80.0+"]
+    assert lines[5].replace("|", "").split() == ["lid", "80.0+", "80.0+", "90.0*", "90.0*"], "methods in alphabetical order"
     assert lines[6].startswith("[3/4] metal_nut padim")
     assert len(lines) == 7
 

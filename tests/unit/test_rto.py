@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from pybench.images import read_image, read_mask
+from pybench.records import RtoOptions
 from pybench.rto import REDRAWS, apply_rto
-from pybench.types import RtoOptions, Sample, Warp
+from pybench.types import Sample, Warp
 from pybench.warping import share_kept, warp_image, warp_mask
 
 from . import pictures

@@ -13,10 +13,11 @@ import pytest
 from pybench import registry
 from pybench.executors.inline import InlineExecutor
 from pybench.plan import Plan, plan
+from pybench.records import Latency, Record, TrialSpec
 from pybench.run import run
 from pybench.store import Store, find_runs, load_results
 from pybench.suite import load_suite
-from pybench.types import InputError, Latency, Record, TrialSpec
+from pybench.types import InputError
 
 
 class Log:
@@ -44,7 +45,9 @@ class Log:
 def make_plan(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) -> Callable[..., Plan]:
     def make(*methods: str, extra: str = "latency: null", **options: Any) -> Plan:
         registry.add_plugins(plugins)
-        return plan(*load_suite(str(write_suite(*methods, extra=extra))), profile="paper", data_root=data_root, **options)
+        return plan(
+            *load_suite(str(write_suite(*methods, extra=extra))), profile="paper", data_root=data_root, **options
+        )
 
     return make
 
@@ -144,9 +147,7 @@ def test_a_changed_method_is_run_again(make_plan: Callable[..., Plan], tmp_path:
     assert not log.reused
 
 
-def test_two_runs_in_one_folder_leave_each_others_records_alone(
-    make_plan: Callable[..., Plan], tmp_path: Path
-) -> None:
+def test_two_runs_in_one_folder_leave_each_others_records_alone(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     go(make_plan("difference", overrides={"seeds": "[1]"}), folder)
     go(make_plan("difference", overrides={"seeds": "[2]"}), folder)

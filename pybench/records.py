@@ -1,0 +1,168 @@
+"""What a trial is and what it leaves behind: plain values that travel to workers and are kept on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pybench.hashing import digest
+
+SCHEMA_VERSION = 1
+
+Status = Literal["ok", "skipped", "failed", "timeout", "out_of_memory"]
+
+
+class Protocol(BaseModel):
+    """How a trial is evaluated; part of its key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    evaluate_at: Literal["input", "image"] = Field(
+        "input", description="size at which maps meet masks: the model's input, or each image's own"
+    )
+    train_images: int | None = Field(
+        None, ge=2, description="at most this many training images, drawn by the data seed; none takes all"
+    )
+    test_images: int | None = Field(
+        None, ge=2, description="at most this many test images, drawn evenly over defect types; none takes all"
+    )
+    threshold_folds: int = Field(
+        0, ge=0, le=10, description="folds of held-out normal images for overkill and escape rates; 0 leaves them out"
+    )
+
+
+class RtoOptions(BaseModel):
+    """Random rotation and crop (paper 000, MAD-RTO); the paper gives no ranges, so they are explicit here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rotation: float = Field(
+        ..., ge=0, le=180, description="angles are drawn uniformly from [-rotation, rotation] degrees"
+    )
+    crop: float = Field(..., gt=0, le=1, description="the crop's side is drawn uniformly from [crop, 1] of the image's")
+    fill: Literal["edge", "reflect", "black"] = Field(
+        "edge", description="what fills the corners that a rotation brings in"
+    )
+
+
+class Resources(BaseModel):
+    """What a trial runs with; part of its key, because results depend on it within rounding."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: int = Field(1, ge=1, le=1024)
+    backend: str = Field("auto", description="native-op backend to force; auto takes the best that can run")
+
+
+class TrialSpec(BaseModel):
+    """One trial in primitives only: workers receive this, never objects."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    suite: str
+    dataset: str
+    category: str
+    dataset_options: dict[str, Any] = {}
+    rto: RtoOptions | None = None
+    data_seed: int = 0
+    method: str
+    params: dict[str, Any]
+    seed: int = 0
+    profile: str
+    metrics: tuple[str, ...]
+    protocol: Protocol = Protocol()
+    resources: Resources = Resources()
+
+    def key(self) -> str:
+        """Hash of the canonical spec: the file name of its record. The suite's name is no part of it."""
+        return digest(self.model_dump(mode="json", exclude={"suite"}))
+
+    def latency_key(self) -> str:
+        """Trials that have this key in common share one latency measurement."""
+        fields = {"dataset", "dataset_options", "rto", "method", "params", "profile", "protocol", "resources"}
+        return digest(self.model_dump(mode="json", include=fields))
+
+
+class Record(BaseModel):
+    """What a trial left behind. ``metrics`` maps a name to its value, or to None with the reason in ``undefined``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    key: str
+    spec: TrialSpec
+    status: Status
+    reason: str = ""
+    traceback: str = ""
+    metrics: dict[str, float | None] = {}
+    undefined: dict[str, str] = {}
+    by_defect_type: dict[str, dict[str, float | None]] = {}
+    intervals: dict[str, tuple[float, float]] = {}
+    remarks: list[str] = []
+    counts: dict[str, int] = {}
+    timings: dict[str, float] = {}
+    peak_memory_mb: float | None = None
+    backends: dict[str, str] = {}
+    provenance: dict[str, Any] = {}
+    assets: dict[str, str] = {}
+    fingerprint: str = ""
+    code_version: str = ""
+    environment: dict[str, Any] = {}
+    started: str = ""
+    finished: str = ""
+    curves: str | None = Field(
+        None, description="name of the npz file beside the record with curves and per-image scores"
+    )
+
+
+class Timing(BaseModel):
+    """Order statistics of repeated calls, in milliseconds. ``p99`` is None below 662 calls, where its 95 % interval
+    would need an order statistic that is not there; ``intervals`` holds the 95 % intervals of the percentiles."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    calls: int
+    p50: float
+    p90: float
+    p95: float
+    p99: float | None
+    intervals: dict[str, tuple[float, float]]
+
+
+class Latency(BaseModel):
+    """Batch-1 latency of one fitted method, measured alone on its machine.
+
+    ``end_to_end`` covers decoding the file, preprocessing, prediction and the map on the host; ``predict`` the
+    method's call on a decoded image. Measured once per (method, params, image size, resources), on ``category``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    dataset: str
+    category: str
+    method: str
+    params: dict[str, Any]
+    resources: Resources
+    profile: str
+    image_height: int
+    image_width: int
+    end_to_end: Timing
+    predict: Timing
+    first_call_ms: float
+    peak_memory_mb: float
+    flags: tuple[str, ...]
+    manifest: dict[str, Any]
+    code_version: str
+    finished: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A trial's record and, where it was measured, the latency of its method with the same params and resources."""
+
+    record: Record
+    latency: Latency | None
