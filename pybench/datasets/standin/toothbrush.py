@@ -36,7 +36,7 @@ def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
 
 def _tufts(canvas: Canvas, dice: Dice, change: str) -> None:
     """All tufts; a defect concerns one of them, or a few that stand together."""
-    rng, tips = dice("tufts"), canvas.noise(dice("tips"), 0.016) + 0.8 * canvas.noise(dice("more tips"), 0.009)
+    rng, tips = dice("tufts"), 1.2 * canvas.noise(dice("tips"), 0.012)
     lean = rng.normal(0, 0.010, (ROWS, COLUMNS, 2)) + rng.normal(0, 0.006, 2)
     girth = TUFT * rng.uniform(0.94, 1.06, (ROWS, COLUMNS))
     dyes = {name: jitter(dice(name), dye, 0.008) for name, dye in DYES.items()}

@@ -38,8 +38,8 @@ def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
     """Both tapes with their weave and seam, then the two rows of teeth."""
     canvas.picture[:] = jitter(dice("table"), (0.70, 0.70, 0.70), 0.006)
     fault = _fault(canvas, dice("fault"), change)
-    ragged = 0.006 * canvas.noise(dice("edge"), 0.05, octaves=2)
-    width = np.abs(canvas.x) + ragged + fault.fray * (0.6 + canvas.noise(dice("fray"), (0.3, 0.022)))
+    ragged = 0.008 * canvas.noise(dice("edge"), 0.04)
+    width = np.abs(canvas.x) + ragged + fault.fray
     tape = canvas.fill(width - EDGE, jitter(dice("tape"), (0.20, 0.20, 0.215), 0.004), soft=1.5)
     canvas.shade(_weave(canvas, dice), tape)
     opening = np.abs(canvas.x) - fault.gap
@@ -63,7 +63,8 @@ def _fault(canvas: Canvas, rng: np.random.Generator, change: str) -> Fault:
     if change == "squeezed_teeth":
         return Fault(squeeze=0.12 * strength * bump * along, gap=-0.05 * strength * bump)
     if change == "fabric_border":
-        return Fault(fray=0.16 * strength * bump * ((canvas.x > 0) == bool(side)))
+        threads = 0.6 + canvas.noise(rng, (0.3, 0.022))
+        return Fault(fray=0.16 * strength * bump * threads * ((canvas.x > 0) == bool(side)))
     if change == "rough":
         return Fault(fuzz=((0.0, middle), 0.3 * reach + 0.06))
     fault = Fault()
