@@ -78,7 +78,8 @@ BOTTLE = Category(
         "broken_large": Defect(paint=_broken((0.12, 0.3))),
         "broken_small": Defect(paint=_broken((0.05, 0.11))),
         "contamination": Defect(
-            paint=defects.one_of(defects.blob((0.04, 0.14)), defects.hair((0.25, 0.7), (0.012, 0.03))), region="mouth"
+            paint=defects.one_of(defects.blob((0.05, 0.15), (0.7, 1.0)), defects.hair((0.3, 0.8), (0.014, 0.035))),
+            region="mouth",
         ),
         "misplaced_mouth": Defect(change="misplaced_mouth"),
     },

@@ -114,6 +114,6 @@ CABLE = Category(
         "cut_inner_insulation": Defect(paint=_cut_insulation, region="insulation"),
         "missing_cable": Defect(change="missing_cable"),
         "missing_wire": Defect(change="missing_wire"),
-        "poke_insulation": Defect(paint=defects.hole((0.03, 0.075)), region="insulation"),
+        "poke_insulation": Defect(paint=defects.hole((0.035, 0.085)), region="insulation"),
     },
 )

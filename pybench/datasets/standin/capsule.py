@@ -91,10 +91,10 @@ CAPSULE = Category(
     exposure=(0.50, 0.56),
     poses=Poses(shift=0.02, angle=0.05, scale=0.02),
     defects={
-        "crack": Defect(paint=defects.crack((0.2, 0.7), (0.01, 0.025))),
+        "crack": Defect(paint=defects.crack((0.3, 0.8), (0.014, 0.035), (0.6, 0.95))),
         "faulty_imprint": Defect(change="faulty_imprint"),
         "poke": Defect(paint=defects.hole((0.02, 0.07))),
-        "scratch": Defect(paint=defects.scratch((0.2, 0.7), (0.01, 0.025))),
+        "scratch": Defect(paint=defects.scratch((0.25, 0.8), (0.012, 0.03), (0.2, 0.4))),
         "squeeze": Defect(change="squeeze"),
         "swapped_halves": Defect(change="swapped_halves"),
     },
