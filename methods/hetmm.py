@@ -65,8 +65,7 @@ class Hetmm(BackboneMethod):
 
     def __init__(self, params: HetmmParams, context: Context) -> None:
         super().__init__(params, context, before_relu=params.before_relu and not params.backbone.startswith("timm/"))
-        self.templates: list[Tensor] = []  # per layer [K, C, H, W]
-        self._banks: list[TemplateBank] = []
+        self.banks: list[TemplateBank] = []  # one per layer
 
     @classmethod
     def is_stochastic(cls, params: MethodParams) -> bool:
@@ -77,30 +76,29 @@ class Hetmm(BackboneMethod):
         layers = self._extract(train)
         if self.params.sheets is not None:
             layers = [_select(layer, self.params.sheets) for layer in layers]
-        self._keep(layers)
+        self.banks = [pack_templates(layer) for layer in layers]
 
     def update(self, images: Images) -> None:
         """Add normal images to the templates of a fitted model, without fitting again (hot update)."""
-        self._keep([torch.cat(pair) for pair in zip(self.templates, self._extract(images), strict=True)])
+        added = zip(self.banks, self._extract(images), strict=True)
+        self.banks = [pack_templates(torch.cat([bank.templates(), layer])) for bank, layer in added]
 
     def predict(self, images: Tensor) -> Prediction:
-        assert self._banks, "fit first"
+        assert self.banks, "fit first"
         size = self.geometry.input_size
         total = torch.zeros(len(images), size, size)
-        for layer, bank, window in zip(self.features(images), self._banks, self.params.windows, strict=True):
+        for layer, bank, window in zip(self.features(images), self.banks, self.params.windows, strict=True):
             forward, backward = mutual_match(layer, bank, window, window, backend=self.context.backend)
             total += upsample(self.params.alpha * forward + (1 - self.params.alpha) * backward, size).cpu()
         return Prediction(smooth(total, self.params.sigma).amax((1, 2)), total)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"templates": self.templates}
+        return {"banks": [vars(bank) for bank in self.banks]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._keep([layer.to(self.context.device) for layer in state["templates"]])
-
-    def _keep(self, templates: list[Tensor]) -> None:
-        self.templates = templates
-        self._banks = [pack_templates(layer) for layer in templates]
+        self.banks = [
+            TemplateBank(**{**bank, "panels": bank["panels"].to(self.context.device)}) for bank in state["banks"]
+        ]
 
     def _extract(self, images: Images) -> list[Tensor]:
         layers: list[list[Tensor]] = [[] for _ in self.params.layers]
