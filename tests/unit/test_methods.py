@@ -1,0 +1,110 @@
+"""What is particular to each method, against independent computations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from scipy.spatial.distance import mahalanobis
+from torch import Tensor
+
+from pybench import registry
+from pybench.types import Context, Method
+
+from ..conformance.checks import Pictures, plant
+
+PLANT = plant()
+SETTINGS = {"backbone": "resnet18", "weights": "random", "image_size": 64}
+
+
+def method(name: str, **params: Any) -> Any:
+    cls: type[Method] = registry.load("method", name)
+    return cls(cls.Params(**{**SETTINGS, **params}), Context())
+
+
+def fitted(name: str, **params: Any) -> Any:
+    made = method(name, **params)
+    made.fit(PLANT.train)
+    return made
+
+
+def test_hetmm_alpha_weighs_the_directions() -> None:
+    windows: dict[str, Any] = {"windows": (3, 3, 3)}
+    forward, backward, both = (fitted("hetmm", alpha=alpha, **windows).predict(PLANT.test) for alpha in (1, 0, 0.5))
+    assert not torch.allclose(forward.maps, backward.maps)
+    torch.testing.assert_close(both.maps, (forward.maps + backward.maps) / 2)
+
+
+def test_hetmm_update_equals_fitting_on_all() -> None:
+    first, rest = Pictures(PLANT.train.stack[:7]), Pictures(PLANT.train.stack[7:])
+    updated = method("hetmm", windows=(3, 3, 3))
+    updated.fit(first)
+    before = updated.predict(PLANT.test).maps
+    updated.update(rest)
+    torch.testing.assert_close(
+        updated.predict(PLANT.test).maps, fitted("hetmm", windows=(3, 3, 3)).predict(PLANT.test).maps
+    )
+    assert (updated.predict(PLANT.test).maps <= before + 1e-5).all(), "more templates can only bring distances down"
+
+
+def test_hetmm_knows_its_own_templates() -> None:
+    maps = fitted("hetmm", windows=(1, 1, 1)).predict(PLANT.train.stack[:2]).maps
+    assert float(maps.abs().max()) < 1e-3
+
+
+def test_hetmm_sheets_are_fewer_templates() -> None:
+    made = fitted("hetmm", layers=(3,), windows=(3,), sheets=4)
+    assert [bank.count for bank in made.banks] == [4]
+    assert torch.isfinite(made.predict(PLANT.test).scores).all()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [({"windows": (3, 3)}, "2 given for 3 layers"), ({"windows": (3, 4, 3)}, "must be odd"), ({"alpa": 1}, "alpa")],
+)
+def test_hetmm_refuses_wrong_parameters(params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        method("hetmm", **params)
+
+
+def test_padim_is_the_mahalanobis_distance_at_every_position() -> None:
+    made = fitted("padim", crop_size=None, dimensions=5, sigma=0, layers=(2,))
+
+    def embed(images: Tensor) -> np.ndarray:
+        (layer,) = made.features(images)
+        return layer[:, made.channels].flatten(2).permute(2, 0, 1).double().numpy()  # [P, B, 5]
+
+    train, test = embed(PLANT.train.stack), embed(PLANT.test)
+    expected = np.empty(test.shape[:2])
+    for position, (normal, images) in enumerate(zip(train, test, strict=True)):
+        inverse = np.linalg.inv(np.cov(normal, rowvar=False) + 0.01 * np.eye(5))
+        expected[position] = [mahalanobis(image, normal.mean(0), inverse) for image in images]
+    deviation = torch.from_numpy(embed(PLANT.test)).float() - made.mean[:, None]
+    found = torch.linalg.vector_norm(deviation @ made.whitening.transpose(1, 2), dim=2).numpy()
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-3)
+
+
+def test_patchcore_is_the_nearest_neighbour_in_its_bank() -> None:
+    made = fitted("patchcore", crop_size=None, coreset_share=0.2, neighbours=1, sigma=0)
+    patches = made._patches(PLANT.test).flatten(1, 2).double()
+    distances = torch.cdist(patches, made.bank.double()).amin(2)
+    torch.testing.assert_close(made.predict(PLANT.test).scores.double(), distances.amax(1), rtol=1e-3, atol=1e-3)
+    assert len(made.bank) == round(0.2 * len(PLANT.train) * 64)
+
+
+def test_patchcore_reweights_by_the_neighbours_of_the_nearest_patch() -> None:
+    made = fitted("patchcore", crop_size=None, coreset_share=0.2, neighbours=3, sigma=0)
+    image = PLANT.test[:1]
+    patches = made._patches(image).flatten(0, 2).double()
+    bank = made.bank.double()
+    distances = torch.cdist(patches, bank)
+    worst = distances.amin(1).argmax()
+    nearest = distances[worst].argmin()
+    neighbours = torch.cdist(bank[nearest][None], bank)[0].argsort()[:3]
+    to_neighbours = torch.linalg.vector_norm(patches[worst] - bank[neighbours], dim=1)
+    weight = 1 - torch.exp(distances[worst, nearest]) / torch.exp(to_neighbours).sum()
+    expected = float(weight * distances[worst, nearest])
+    assert float(made.predict(image).scores) == pytest.approx(expected, rel=1e-3)
