@@ -88,8 +88,7 @@ def _tuft(canvas: Canvas, tip: Point, root: Point, radius: float, dye: Colour, t
     part = canvas.window(tip, radius + abs(tip[0] - root[0]) + abs(tip[1] - root[1]) + 0.05)
     flank = shapes.capsule(part, root, tip, radius * 0.86)
     colour = np.asarray(dye, dtype=np.float64)
-    part.fill(flank - 0.02, (0.05, 0.06, 0.08), opacity=0.35, soft=5)
-    part.fill(flank, colour * 0.5, soft=1.5)
+    part.fill(flank - 0.012, colour * 0.35, soft=4)
     speckle = tips[part.rows, part.columns]
     crown = shapes.circle(part, tip, radius) + 0.010 * speckle
     dome = 0.95 + 0.28 * np.clip(-crown / radius, 0, 1)
