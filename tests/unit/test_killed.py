@@ -74,3 +74,15 @@ def test_a_killed_run_goes_on_where_it_stopped(
     for key, record in after.items():
         assert record["status"] == "ok"
         assert record["metrics"] == expected[key]["metrics"]
+
+
+def test_two_runs_at_once_in_one_folder_do_not_harm_each_other(
+    command: Callable[[Path], list[str]], tmp_path: Path
+) -> None:
+    out = tmp_path / "shared"
+    processes = [subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [(process.communicate()[1][-500:], process.returncode)[1] for process in processes] == [0, 0]
+    found = records(out)
+    assert len(found) == 4
+    assert all(record["status"] == "ok" and (record["metrics"]["pixel_auroc"] or 0) > 0.9 for record in found.values())
+    assert not [path for path in out.rglob(".*") if path.is_file()], "no temporary file is left behind"
