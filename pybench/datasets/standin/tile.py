@@ -17,12 +17,15 @@ def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
     canvas.picture[:] = (1 + 0.10 * mottle)[..., None] * np.asarray(
         jitter(dice("ground colour"), (0.74, 0.71, 0.67), 0.005)
     )
-    for name, cell, level, colour in (
-        ("rusty", 0.075, 0.40, (0.58, 0.49, 0.43)),
-        ("grey", 0.050, 0.40, (0.57, 0.55, 0.54)),
-        ("dark", 0.070, 0.52, (0.38, 0.36, 0.34)),
+    for name, cell, turn, level, colour in (
+        ("rusty", 0.075, 0.4, 0.40, (0.58, 0.49, 0.43)),
+        ("grey", 0.050, 1.0, 0.40, (0.57, 0.55, 0.54)),
+        ("dark", 0.070, 1.7, 0.52, (0.43, 0.41, 0.39)),
     ):
-        field = canvas.noise(dice(name), cell) + 0.25 * canvas.noise(dice(name + " edge"), cell / 3)
+        # Each turned differently, else the lattice that the noise stands on would show.
+        field = canvas.noise(dice(name), cell, angle=turn) + 0.35 * canvas.noise(
+            dice(name + " edge"), cell / 3, angle=turn + 1
+        )
         canvas.blend(np.clip((field - level) * 9, 0, 1), jitter(dice(name + " colour"), colour, 0.006))
     return {"body": np.ones(canvas.x.shape)}
 
@@ -46,7 +49,7 @@ def _strip(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
 def _rough(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
     """A patch where the polish is gone: coarse and contrasty."""
     distance = defects.irregular(canvas, rng, defects.spot(canvas, rng, region), defects.drawn(rng, (0.08, 0.25)))
-    canvas.picture += (0.30 * canvas.cover(distance, soft=5) * canvas.noise(rng, 0.016))[..., None]
+    canvas.picture += (0.40 * canvas.cover(distance, soft=5) * canvas.noise(rng, 0.016))[..., None]
 
 
 TILE = Category(
@@ -59,7 +62,7 @@ TILE = Category(
         "crack": Defect(paint=defects.crack((0.4, 1.4), (0.012, 0.035), (0.6, 0.95))),
         "glue_strip": Defect(paint=_strip),
         "gray_stroke": Defect(paint=_stroke),
-        "oil": Defect(paint=defects.stain((0.08, 0.25), (0.10, 0.25))),
+        "oil": Defect(paint=defects.stain((0.10, 0.25), (0.15, 0.3))),
         "rough": Defect(paint=_rough),
     },
 )
