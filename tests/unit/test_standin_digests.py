@@ -19,7 +19,7 @@ DIGESTS = {
     "grid": "2db9818d4dcb6dae",
     "hazelnut": "105854ddc842bbc8",
     "leather": "cc7b4d5224790008",
-    "metal_nut": "01ef1c9b6c86ebd9",
+    "metal_nut": "d36e8c150616bd50",
     "pill": "25eb3f1ea1699353",
     "screw": "469a6bc2cc81c77c",
     "tile": "8ca84e9c54d6e78d",

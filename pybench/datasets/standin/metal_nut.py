@@ -15,16 +15,16 @@ LOBES = 4
 def draw(canvas: Canvas, dice: Dice, change: str) -> Regions:
     """Brushed steel disc with lobes; the back (flipped) has no collar and slants the other way."""
     canvas.picture[:] = jitter(dice("ground"), (0.10, 0.10, 0.11), 0.004)
-    canvas.shade(1 + 0.15 * canvas.noise(dice("mat"), 0.06, octaves=2))
+    canvas.shade(1 + 0.10 * canvas.noise(dice("mat"), 0.06, octaves=2))
     flipped = change == "flip"
     outline = _outline(canvas, dice, change, -1.0 if flipped else 1.0)
     canvas.fill(outline - 0.05, (0.04, 0.04, 0.04), opacity=0.6, soft=10)
-    body = canvas.fill(outline, jitter(dice("steel"), (0.56, 0.56, 0.57), 0.006))
+    body = canvas.fill(outline, jitter(dice("steel"), (0.50, 0.50, 0.51), 0.004))
     lamp = dice("lamp").normal(0.8, 0.25) - canvas.pose.angle
     around = np.arctan2(canvas.y, canvas.x)
     away = np.sqrt(canvas.x**2 + canvas.y**2)
     brushed = canvas.noise(dice("brushed"), (0.5, 0.012), angle=dice("brush").normal(0.4, 0.1))
-    canvas.shade(1 + 0.06 * brushed + 0.08 * canvas.noise(dice("tarnish"), 0.3, octaves=2), body)
+    canvas.shade(1 + 0.06 * brushed + 0.05 * canvas.noise(dice("tarnish"), 0.3, octaves=2), body)
     edge = canvas.cover(np.abs(outline + 0.025) - 0.012, soft=3)
     canvas.shade(1 + 0.25 * edge * np.cos(around - lamp), body)
     if not flipped:
@@ -61,9 +61,9 @@ def _outline(canvas: Canvas, dice: Dice, change: str, slant: float) -> Field:
 
 def _tinted(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
     """Paint of another colour rubbed into a patch."""
-    distance = defects.irregular(canvas, rng, defects.spot(canvas, rng, region), defects.drawn(rng, (0.07, 0.22)))
+    distance = defects.irregular(canvas, rng, defects.spot(canvas, rng, region), defects.drawn(rng, (0.09, 0.24)))
     colours = ((0.55, 0.22, 0.20), (0.25, 0.35, 0.60), (0.72, 0.66, 0.40), (0.22, 0.22, 0.24))
-    canvas.blend(canvas.cover(distance, soft=3) * region * rng.uniform(0.5, 0.95), colours[int(rng.integers(4))])
+    canvas.blend(canvas.cover(distance, soft=3) * region * rng.uniform(0.7, 1.0), colours[int(rng.integers(4))])
 
 
 METAL_NUT = Category(
@@ -76,6 +76,6 @@ METAL_NUT = Category(
         "bent": Defect(change="bent"),
         "color": Defect(paint=_tinted),
         "flip": Defect(change="flip"),
-        "scratch": Defect(paint=defects.scratch((0.25, 0.9), (0.012, 0.035), (0.2, 0.45))),
+        "scratch": Defect(paint=defects.scratch((0.3, 0.9), (0.014, 0.04), (0.3, 0.55))),
     },
 )
