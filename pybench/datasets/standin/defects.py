@@ -135,21 +135,6 @@ def cut(length: Range = (0.12, 0.5), gape: Range = (1.5 * PIXEL, 5 * PIXEL)) -> 
     return paint
 
 
-def smear(radius: Range = (0.08, 0.25), drag: Range = (0.03, 0.10)) -> Painter:
-    """Print or colour dragged along: the picture within a patch is repeated, fading, in one direction."""
-
-    def paint(canvas: Canvas, rng: np.random.Generator, region: Field) -> None:
-        distance = irregular(canvas, rng, spot(canvas, rng, region), drawn(rng, radius))
-        angle, reach = rng.uniform(0, 2 * np.pi), drawn(rng, drag) / canvas.pixel
-        copies = []
-        for share in (0.2, 0.4, 0.6, 0.8, 1.0):
-            shift = (round(share * reach * np.sin(angle)), round(share * reach * np.cos(angle)))
-            copies.append(np.roll(canvas.picture, shift, axis=(0, 1)))
-        canvas.blend(canvas.cover(distance, soft=4) * region, np.mean(copies, axis=0))
-
-    return paint
-
-
 def metal(radius: Range = (0.02, 0.08)) -> Painter:
     """Contamination: an angular flake of metal with a bright and a dark face."""
 

@@ -78,14 +78,6 @@ def polygon(plane: Plane, points: Sequence[Point]) -> Field:
     return np.where(inside, -distance, distance)
 
 
-def regular_polygon(plane: Plane, centre: Point, radius: float, sides: int, angle: float = 0.0) -> Field:
-    """Regular polygon of inner radius ``radius``; exact along its sides, short of its corners outside."""
-    u, v = turned(plane, centre, angle)
-    step = 2 * np.pi / sides
-    sector = np.arctan2(v, u)
-    return np.sqrt(u**2 + v**2) * np.cos(sector - step * np.round(sector / step)) - radius
-
-
 def smooth_union(first: Field, second: Field, blend: float) -> Field:
     """Union whose inner corner is rounded over about ``blend``."""
     overlap = np.maximum(blend - np.abs(first - second), 0) / blend
