@@ -21,7 +21,7 @@ run: install  ## the main job: MVTec AD's objects, rotated and cropped, with eve
 	$(BIN)/pybench run suites/mvtec_rto.yaml
 
 test: install  ## the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -52,20 +52,21 @@ class RayExecutor:
         self._latency = ray.remote(max_retries=0)(measure)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        waiting = iter(jobs)
+        waiting, exhausted = iter(jobs), False
         in_flight: dict[ray.ObjectRef[Outcome], tuple[Job, str]] = {}
         try:
             while True:
-                while len(in_flight) < self._window(in_flight) and (job := next(waiting, None)) is not None:
-                    resources = job.spec.resources
-                    task = self._trial.options(
-                        num_cpus=resources.threads, num_gpus=1 if resources.device == "cuda" else 0
-                    )
-                    in_flight[task.remote(job)] = (job, now())
-                if not in_flight:
+                room = not exhausted and len(in_flight) < self._window(in_flight)
+                # An outcome goes out before the next job is made, which may draw images: a kill must not lose it.
+                done = ray.wait(list(in_flight), num_returns=1, timeout=0 if room else None)[0] if in_flight else []
+                if done:
+                    yield self._outcome(done[0], *in_flight.pop(done[0]))
+                elif not room:
                     return
-                (done,), _ = ray.wait(list(in_flight), num_returns=1)
-                yield self._outcome(done, *in_flight.pop(done))
+                elif (job := next(waiting, None)) is None:
+                    exhausted = True
+                else:
+                    in_flight[self._submit(job)] = (job, now())
         finally:
             for reference in in_flight:
                 ray.cancel(reference, force=True)
@@ -80,6 +81,11 @@ class RayExecutor:
 
     def close(self) -> None:
         ray.shutdown()
+
+    def _submit(self, job: Job) -> ray.ObjectRef[Outcome]:
+        resources = job.spec.resources
+        gpus = 1 if resources.device == "cuda" else 0
+        return self._trial.options(num_cpus=resources.threads, num_gpus=gpus).remote(job)
 
     @staticmethod
     def _window(in_flight: dict[ray.ObjectRef[Outcome], tuple[Job, str]]) -> int:
