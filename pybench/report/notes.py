@@ -85,17 +85,23 @@ def latency_notes(latencies: Sequence[Latency]) -> list[str]:
     """What the latency was measured on, and what was flagged about the measurement."""
     if not latencies:
         return ["latency: not measured"]
-    setups = [
-        f"{one.category} at {one.image_width}x{one.image_height}, {one.end_to_end.calls} calls, "
-        f"{one.resources.device} with {_counted(one.resources.threads, 'thread')}"
-        for one in latencies
-    ]
+    calls: dict[str, list[int]] = {}
+    for one in latencies:
+        place = f"{one.category} at {one.image_width}x{one.image_height}"
+        setup = f"{place} with {_counted(one.resources.threads, f'{one.resources.device} thread')}"
+        calls.setdefault(setup, []).append(one.end_to_end.calls)
+    setups = [f"{setup}, {_from_to(counts)} calls" for setup, counts in calls.items()]
     flags: dict[str, list[str]] = {}
     for one in latencies:
         for flag in one.flags:
             flags.setdefault(flag, []).append(one.method)
     notes = [f"latency: median (p50) of single images, end to end, measured alone on {listed(setups, limit=3)}"]
     return notes + [f"! {flag} ({listed(methods)})" for flag, methods in flags.items()]
+
+
+def _from_to(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _place(record: Record) -> str:

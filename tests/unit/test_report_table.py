@@ -81,7 +81,7 @@ def test_method_table_has_latency_memory_and_fit() -> None:
     (row,) = [line.split() for line in text.splitlines() if line.split()[:1] == ["padim"]]
     assert row == ["padim", "53.1+", "63.1+", "73.1+", "5.68*", "6.81!", "2.84", "512", "2.0"]
     assert "! busy machine (patchcore, padim, hetmm)" in text
-    assert "measured alone on bottle at 200x256, 128 calls, cpu with 1 thread" in text
+    assert "measured alone on bottle at 200x256 with 1 cpu thread, 128 calls" in text
 
 
 def test_without_latency_the_table_says_so() -> None:
