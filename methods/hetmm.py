@@ -35,7 +35,8 @@ class HetmmParams(BackboneParams):
         4.0, ge=0, le=64, description="blur before the maximum that is the image score (Eq. 11), in pixels"
     )
     before_relu: bool = Field(
-        True, description="features before a block's last ReLU, as in the authors' released code (ResNets only)"
+        True,
+        description="features before a block's last ReLU, as in the authors' code; timm's always come after it",
     )
     batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
 
