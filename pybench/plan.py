@@ -47,7 +47,8 @@ def plan(
     """Expand a suite into trials, category by category, so that the rows of the result table fill one after another.
 
     Args:
-        profile: ``paper``, ``quick`` or ``smoke``; None takes ``paper`` where a GPU and the data are, else ``quick``.
+        profile: ``paper``, ``quick`` or ``smoke``; None takes ``paper`` where a GPU and a data root are,
+            else ``quick`` where the suite has it.
         filters: key -> comma-separated values to keep; keys are dataset, category, method, seed, data_seed.
         overrides: dotted key -> YAML value, the last word on ``params.NAME`` (every method that has it),
             ``METHOD.NAME``, ``protocol.NAME``, ``resources.NAME``, ``rto.NAME``, ``DATASET.OPTION``, ``seeds`` and
@@ -60,8 +61,7 @@ def plan(
     notes: list[str] = []
     has_gpu = _has_gpu()
     if profile is None:
-        profile = "paper" if has_gpu and data_root is not None else "quick"
-        why = "a GPU and a data root are there" if profile == "paper" else "paper needs a GPU and a data root"
+        profile, why = _default_profile(suite, has_gpu and data_root is not None)
         notes.append(f"profile: {profile} ({why}; --profile chooses)")
     changes = _profile(suite, profile)
     settings = _Overrides(overrides or {})
@@ -120,6 +120,15 @@ def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def _default_profile(suite: Suite, has_means: bool) -> tuple[str, str]:
+    """The profile of a run that names none, and why."""
+    if has_means:
+        return "paper", "a GPU and a data root are there"
+    if "quick" not in suite.profiles:
+        return "paper", "the suite has no quick one"
+    return "quick", "paper needs a GPU and a data root"
 
 
 def _profile(suite: Suite, name: str) -> Profile:

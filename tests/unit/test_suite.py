@@ -135,6 +135,7 @@ def test_a_data_root_takes_the_real_data(read: Callable[..., Any], tmp_path: Pat
 def test_what_was_chosen_for_the_user_is_said(read: Callable[..., Any]) -> None:
     chosen = plan(*read(GOOD))
     assert chosen.profile == "quick"
+    assert plan(*read(GOOD.replace("quick:", "smoke:"))).profile == "paper", "there is no quick one"
     notes = "\n".join(chosen.notes)
     assert "profile: quick" in notes
     assert "stand-in" in notes
