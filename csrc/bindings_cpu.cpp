@@ -1,6 +1,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "pybench/k_center.h"
 #include "pybench/mutual_match.h"
 #include "pybench/simd.h"
 
@@ -28,4 +29,6 @@ PYBIND11_MODULE(_cpu, m) {
   m.def("mutual_match", &pybench::mutual_match, py::arg("level"), py::arg("query"), py::arg("panels"),
         py::arg("height"), py::arg("width"), py::arg("forward_window"), py::arg("backward_window"),
         py::arg("threads"), py::arg("forward"), py::arg("backward"), py::call_guard<py::gil_scoped_release>());
+  m.def("k_center", &pybench::k_center, py::arg("level"), py::arg("points"), py::arg("first"), py::arg("threads"),
+        py::arg("chosen"), py::call_guard<py::gil_scoped_release>());
 }

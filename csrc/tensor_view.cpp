@@ -41,19 +41,28 @@ TensorView::TensorView(const dlpack::Tensor& tensor)
 }
 
 float* TensorView::float32_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kFloat, 32, 1}, ndim);
+  return static_cast<float*>(data_);
+}
+
+int64_t* TensorView::int64_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kInt, 64, 1}, ndim);
+  return static_cast<int64_t*>(data_);
+}
+
+void TensorView::require(const char* what, dlpack::DataType dtype, int ndim) const {
   const std::string name(what);
   if (device_.type != dlpack::kCPU && device_.type != dlpack::kCUDAHost) {
     throw std::invalid_argument(name + " must be on the CPU, but is on DLPack device type " +
                                 std::to_string(device_.type));
   }
-  if (dtype_.code != dlpack::kFloat || dtype_.bits != 32 || dtype_.lanes != 1) {
-    throw std::invalid_argument(name + " must be float32, but is " + dtype_name(dtype_));
+  if (dtype_.code != dtype.code || dtype_.bits != dtype.bits || dtype_.lanes != dtype.lanes) {
+    throw std::invalid_argument(name + " must be " + dtype_name(dtype) + ", but is " + dtype_name(dtype_));
   }
   if (static_cast<int>(shape_.size()) != ndim) {
     throw std::invalid_argument(name + " must have " + std::to_string(ndim) + " dimensions, but its shape is " +
                                 bracketed(shape_));
   }
-  return static_cast<float*>(data_);
 }
 
 void TensorView::require_shape(const char* what, const std::vector<int64_t>& shape) const {

@@ -104,7 +104,7 @@ class PatchCore(BackboneMethod):
             generator = torch.Generator().manual_seed(self.context.seed)
             directions = torch.randn(points.shape[1], self.params.projection, generator=generator)
             points = points @ directions / self.params.projection**0.5
-        return k_center(points, size, seed=self.context.seed)
+        return k_center(points, size, seed=self.context.seed, backend=self.context.backend)
 
     def _reweighting(self, patches: Tensor, nearest: Tensor, distances: Tensor) -> Tensor:
         """Eq. 7: one minus the softmax weight of the nearest point [B] among its own neighbours in the bank.

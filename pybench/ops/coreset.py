@@ -2,34 +2,80 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from pybench.ops.dispatch import Implementation, Op, simd_unavailable
+from pybench.types import InputError
 
-def k_center(points: Tensor, k: int, *, seed: int) -> Tensor:
+
+@torch.no_grad()
+def k_center(points: Tensor, k: int, *, seed: int, backend: str = "auto") -> Tensor:
     """Indices of ``k`` points chosen greedily: each is the one farthest from all that are chosen already.
 
+    Backends round differently, so where two points are equally far within rounding they may choose either.
+
     Args:
-        points: float [N, D]; distances are Euclidean.
+        points: finite floats [N, D]; distances are Euclidean.
         k: from 1 to N.
         seed: draws the first point.
+        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` to force it. Native backends take
+            float32 on the CPU; they look only at points that a new centre can come near to by the triangle inequality.
 
     Returns:
-        int64 [k], in the order of selection; the smallest index wins ties.
+        int64 [k] on the CPU, in the order of selection; the smallest index wins ties.
+
+    Raises:
+        InputError: wrong shape, k out of range, NaN or infinity, or the backend cannot run.
     """
     if points.ndim != 2:
-        raise ValueError(f"points must be [N, D], got {list(points.shape)}")
+        raise InputError(f"points must be [N, D], but have the shape {list(points.shape)}")
     if not 1 <= k <= len(points):
-        raise ValueError(f"k must lie in [1, {len(points)}], got {k}")
-    generator = torch.Generator().manual_seed(seed)
-    newest = int(torch.randint(len(points), (1,), generator=generator))
-    squares = points.square().sum(1)
-    nearest = torch.full_like(squares, torch.inf)
+        raise InputError(f"k must lie in [1, {len(points)}], but is {k}")
+    if not torch.isfinite(points).all():
+        raise InputError("points must be finite, but there is a NaN or an infinity among them")
+    first = int(torch.randint(len(points), (1,), generator=torch.Generator().manual_seed(seed)))
+    chosen: Tensor = _op(backend, points, k, first)
+    return chosen
+
+
+def _reference(points: Tensor, k: int, first: int) -> Tensor:
+    """Plain torch: one pass over all points per selection."""
+    nearest = torch.full((len(points),), torch.inf, dtype=points.dtype, device=points.device)
     chosen = torch.empty(k, dtype=torch.int64)
+    newest = first
     for position in range(k):
         chosen[position] = newest
-        distance = torch.addmv(squares, points, points[newest], alpha=-2).add_(squares[newest])
-        torch.minimum(nearest, distance, out=nearest)
+        torch.minimum(nearest, (points - points[newest]).square().sum(1), out=nearest)
         nearest[newest] = -torch.inf
         newest = int(nearest.argmax())
     return chosen
+
+
+def _native(level: str, points: Tensor, k: int, first: int) -> Tensor:
+    from pybench import _cpu
+
+    chosen = torch.empty(k, dtype=torch.int64)
+    rows = points.detach().contiguous()
+    _cpu.k_center(level, rows.__dlpack__(), first, torch.get_num_threads(), chosen.__dlpack__())
+    return chosen
+
+
+def _unsuited(points: Tensor, *_: object) -> str:
+    if points.device.type != "cpu":
+        return f"the points are on {points.device}, not on the CPU"
+    return "" if points.dtype == torch.float32 else f"it takes float32, not {points.dtype}"
+
+
+_op = Op(
+    "k_center",
+    [
+        *(
+            Implementation(level, partial(_native, level), partial(simd_unavailable, level), _unsuited)
+            for level in ("avx512", "avx2", "portable")
+        ),
+        Implementation("reference", _reference),
+    ],
+)

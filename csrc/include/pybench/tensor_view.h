@@ -55,12 +55,16 @@ class TensorView {
 
   // The data as float32 on the CPU with `ndim` dimensions.
   float* float32_on_cpu(const char* what, int ndim) const;
+  // The data as int64 on the CPU with `ndim` dimensions.
+  int64_t* int64_on_cpu(const char* what, int ndim) const;
   // A size of -1 accepts any.
   void require_shape(const char* what, const std::vector<int64_t>& shape) const;
   // Row-major without gaps in the last `dimensions` dimensions.
   void require_contiguous(const char* what, int dimensions) const;
 
  private:
+  void require(const char* what, dlpack::DataType dtype, int ndim) const;
+
   void* data_ = nullptr;
   dlpack::Device device_{};
   dlpack::DataType dtype_{};
