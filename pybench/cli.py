@@ -346,6 +346,31 @@ def data_standin(
     typer.echo(f"{len(CATEGORIES)} categories drawn in {folder}", err=True)
 
 
+@data_app.command(
+    name="sheet",
+    epilog=with_examples(
+        "pybench data sheet --to sheets",
+        "pybench data sheet --to sheets --category bottle",
+    ),
+)
+def data_sheet(
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder that gets one PNG per category.")],
+    category: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Category to draw. Repeatable; default: all.")
+    ] = None,
+) -> None:
+    """Draw contact sheets of the stand-in: normal images, then each defect type with its masks outlined."""
+    from pybench.datasets.standin.catalogue import CATEGORIES
+    from pybench.datasets.standin.sheet import contact_sheet
+    from pybench.registry import unknown
+    from pybench.types import InputError
+
+    for name in category or CATEGORIES:
+        if name not in CATEGORIES:
+            raise InputError(unknown("category of mvtec_ad_standin", name, CATEGORIES))
+        contact_sheet(CATEGORIES[name]).save(writable(to) / f"{name}.png")
+
+
 def main() -> None:
     """Entry point of the command."""
     app(prog_name="pybench")

@@ -16,7 +16,19 @@ from typer.testing import CliRunner, Result
 from pybench import cli, registry
 from pybench.environment import environment, machine
 
-COMMANDS = ("", "run", "list", "show", "export", "doctor", "data", "data list", "data check", "data standin")
+COMMANDS = (
+    "",
+    "run",
+    "list",
+    "show",
+    "export",
+    "doctor",
+    "data",
+    "data list",
+    "data check",
+    "data standin",
+    "data sheet",
+)
 OPTION = re.compile("--[a-z-]+")
 METHOD = '''
 import torch
@@ -270,6 +282,14 @@ def test_data_check_counts_and_names_what_is_unusable(parts: Path) -> None:
     assert json.loads(done.stdout)[0]["unusable"] == 2
     assert "7.png" in done.stderr
     assert "8.png" in done.stderr
+
+
+def test_a_contact_sheet_is_drawn_per_category(tmp_path: Path) -> None:
+    assert invoke("data", "sheet", "--to", str(tmp_path / "sheets"), "--category", "capsule").exit_code == 0
+    with Image.open(tmp_path / "sheets" / "capsule.png") as sheet:
+        assert sheet.width > 7 * 128, "normal images and six defect types"
+    unknown = invoke("data", "sheet", "--to", str(tmp_path), "--category", "capsul")
+    assert (unknown.exit_code, "did you mean 'capsule'" in unknown.stderr) == (2, True)
 
 
 def test_doctor_names_what_is_there(parts: Path) -> None:
