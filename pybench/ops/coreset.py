@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor
 
-from pybench.ops.dispatch import Implementation, Op, simd_unavailable
+from pybench.ops.dispatch import Implementation, Op, native
 from pybench.types import InputError
 
 
@@ -63,19 +61,4 @@ def _native(level: str, points: Tensor, k: int, first: int) -> Tensor:
     return chosen
 
 
-def _unsuited(points: Tensor, *_: object) -> str:
-    if points.device.type != "cpu":
-        return f"the points are on {points.device}, not on the CPU"
-    return "" if points.dtype == torch.float32 else f"it takes float32, not {points.dtype}"
-
-
-_op = Op(
-    "k_center",
-    [
-        *(
-            Implementation(level, partial(_native, level), partial(simd_unavailable, level), _unsuited)
-            for level in ("avx512", "avx2", "portable")
-        ),
-        Implementation("reference", _reference),
-    ],
-)
+_op = Op("k_center", [*native(_native), Implementation("reference", _reference)])

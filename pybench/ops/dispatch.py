@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from pybench.types import InputError
 
@@ -105,7 +108,24 @@ def _simd_levels() -> dict[str, str] | str:
     return dict(_cpu.simd_levels())
 
 
-def simd_unavailable(level: str) -> str:
-    """Why native code of this level (``avx512``, ``avx2``, ``portable``) cannot run here; empty when it can."""
+def native(run: Callable[..., Any]) -> list[Implementation]:
+    """The native implementations of an op, best level first.
+
+    Args:
+        run: takes the level's name and the op's arguments, of which the first is a tensor: float32 on the CPU.
+    """
+    return [
+        Implementation(level, partial(run, level), partial(_unavailable, level), _unsuited)
+        for level in ("avx512", "avx2", "portable")
+    ]
+
+
+def _unavailable(level: str) -> str:
     levels = _simd_levels()
     return levels if isinstance(levels, str) else levels[level]
+
+
+def _unsuited(tensor: Tensor, *_: object) -> str:
+    if tensor.device.type != "cpu":
+        return f"the tensors are on {tensor.device}, not on the CPU"
+    return "" if tensor.dtype == torch.float32 else f"it takes float32, not {tensor.dtype}"

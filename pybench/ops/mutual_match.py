@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pybench.ops.dispatch import Implementation, Op, simd_unavailable
+from pybench.ops.dispatch import Implementation, Op, native
 from pybench.types import InputError
 
 # The bank lies in panels of this many templates, so that vector lanes are templates (csrc/include/pybench).
@@ -206,19 +205,4 @@ def _native(
     return forward.view(batch, height, width), backward.view(batch, height, width)
 
 
-def _unsuited(query: Tensor, *_: object) -> str:
-    if query.device.type != "cpu":
-        return f"the tensors are on {query.device}, not on the CPU"
-    return "" if query.dtype == torch.float32 else f"it takes float32, not {query.dtype}"
-
-
-_op = Op(
-    "mutual_match",
-    [
-        *(
-            Implementation(level, partial(_native, level), partial(simd_unavailable, level), _unsuited)
-            for level in ("avx512", "avx2", "portable")
-        ),
-        Implementation("reference", _reference),
-    ],
-)
+_op = Op("mutual_match", [*native(_native), Implementation("reference", _reference)])
