@@ -24,6 +24,7 @@ from pybench.images import DecodedImages, fingerprint, read_mask
 from pybench.metrics._bootstrap import bootstrap_interval
 from pybench.metrics._curves import curves
 from pybench.metrics._evaluate import by_defect_type, evaluate
+from pybench.metrics._regions import EIGHT_CONNECTED
 from pybench.ops import dispatch
 from pybench.records import Record, Status, TrialSpec
 from pybench.types import Context, Evaluation, InputError, Method, Prediction, Sample
@@ -247,7 +248,7 @@ def _meet_masks(
 
 def _to_input(mask: NDArray[np.bool_], geometry: Geometry) -> tuple[NDArray[np.bool_], int]:
     """A mask at the model's input size, and how many of its regions have no pixel there."""
-    regions, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    regions, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
     small = geometry.labels_to_input(regions)
     return small > 0, count - len(np.unique(small[small > 0]))
 

@@ -9,13 +9,12 @@ import pytest
 
 from pybench import registry
 from pybench.executors.inline import InlineExecutor
+from pybench.executors.ray import RayExecutor
 from pybench.plan import Plan, plan
 from pybench.records import Latency, Record, TrialSpec
 from pybench.run import run
 from pybench.store import Store
 from pybench.suite import load_suite
-
-ray_executor = pytest.importorskip("pybench.executors.ray")
 
 
 class Quiet:
@@ -34,7 +33,7 @@ class Shared:
     """Lets several runs use one cluster: a run's ``close`` leaves it running."""
 
     def __init__(self) -> None:
-        self.executor = ray_executor.RayExecutor(None)
+        self.executor = RayExecutor(None)
         self.run, self.measure = self.executor.run, self.executor.measure
 
     def close(self) -> None: ...
