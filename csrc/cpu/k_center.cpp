@@ -5,18 +5,10 @@
 
 #include "pybench/k_center_kernel.h"
 #include "pybench/parallel.h"
+#include "pybench/simd.h"
 
 namespace pybench {
 namespace {
-
-DistancesKernel kernel_of(const std::string& level) {
-  if (level == "portable") return portable::k_center_distances;
-#ifdef PYBENCH_X86
-  if (level == "avx2") return avx2::k_center_distances;
-  if (level == "avx512") return avx512::k_center_distances;
-#endif
-  throw std::invalid_argument("there is no level " + level + " in this build");
-}
 
 // The points that one centre is the nearest to, with their squared distances.
 struct Cluster {
@@ -161,7 +153,7 @@ void k_center(const std::string& level, const TensorView& points, int64_t first,
   if (count > INT32_MAX) throw std::invalid_argument("points must be fewer than 2^31");
   if (k < 1 || k > count) throw std::invalid_argument("chosen must have from 1 to N entries");
   if (first < 0 || first >= count) throw std::invalid_argument("first must be the index of a point");
-  Selection selection(kernel_of(level), data, count, points.size(1), threads);
+  Selection selection(PYBENCH_KERNEL(level, k_center_distances), data, count, points.size(1), threads);
   selection.begin(first);
   output[0] = first;
   for (int64_t i = 1; i < k; ++i) output[i] = selection.next();

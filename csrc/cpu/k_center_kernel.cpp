@@ -48,7 +48,6 @@ void distances(const float* points, int64_t dimensions, const float* point, cons
 }  // namespace
 
 namespace PYBENCH_LEVEL {
-extern const DistancesKernel k_center_distances;
 const DistancesKernel k_center_distances = distances;
 }  // namespace PYBENCH_LEVEL
 

@@ -13,19 +13,6 @@
 namespace pybench {
 namespace {
 
-MaximaKernel kernel_of(const std::string& level) {
-  for (const auto& [name, reason] : simd_levels()) {
-    if (name != level) continue;
-    if (!reason.empty()) throw std::invalid_argument("level " + level + " cannot run: " + reason);
-#ifdef PYBENCH_X86
-    if (level == "avx512") return avx512::mutual_match_maxima;
-    if (level == "avx2") return avx2::mutual_match_maxima;
-#endif
-    return portable::mutual_match_maxima;
-  }
-  throw std::invalid_argument("unknown level " + level);
-}
-
 // The rectangle of positions within `radius` of (y, x), clipped at the border; ends are exclusive.
 struct Window {
   int64_t top, bottom, left, right;
@@ -123,7 +110,7 @@ void unit_rows(const TensorView& features, float epsilon, int threads, const Ten
 void mutual_match(const std::string& level, const TensorView& query, const TensorView& panels, int64_t height,
                   int64_t width, int64_t forward_window, int64_t backward_window, int threads,
                   const TensorView& forward, const TensorView& backward) {
-  const MaximaKernel kernel = kernel_of(level);
+  const MaximaKernel kernel = PYBENCH_KERNEL(level, mutual_match_maxima);
   const float* query_data = query.float32_on_cpu("query", 3);
   const float* panel_data = panels.float32_on_cpu("panels", 4);
   float* forward_data = forward.float32_on_cpu("forward", 2);

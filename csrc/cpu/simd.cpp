@@ -17,4 +17,13 @@ std::vector<std::pair<std::string, std::string>> simd_levels() {
 #endif
 }
 
+void require_level(const std::string& level) {
+  for (const auto& [name, reason] : simd_levels()) {
+    if (name != level) continue;
+    if (!reason.empty()) throw std::invalid_argument("level " + level + " cannot run: " + reason);
+    return;
+  }
+  throw std::invalid_argument("unknown level " + level);
+}
+
 }  // namespace pybench

@@ -3,20 +3,14 @@
 
 #include <cstdint>
 
+#include "pybench/levels.h"
+
 namespace pybench {
 
 // distances[i] = squared Euclidean distance of `point` to row indices[i] of points [N, dimensions].
 using DistancesKernel = void (*)(const float* points, int64_t dimensions, const float* point, const int32_t* indices,
                                  int64_t count, float* distances);
 
-namespace avx512 {
-extern const DistancesKernel k_center_distances;
-}
-namespace avx2 {
-extern const DistancesKernel k_center_distances;
-}
-namespace portable {
-extern const DistancesKernel k_center_distances;
-}
+PYBENCH_DECLARE_KERNEL(DistancesKernel, k_center_distances)
 
 }  // namespace pybench

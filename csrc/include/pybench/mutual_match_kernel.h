@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "pybench/levels.h"
+
 namespace pybench {
 
 // Templates lie in panels of this many lanes; the last panel repeats a template, which changes no maximum.
@@ -15,14 +17,6 @@ constexpr int kScratchLanes = 5 * kPanelLanes;
 using MaximaKernel = void (*)(const float* const* pixels, int64_t pixel_count, const float* panels,
                               int64_t panel_count, int64_t channels, float* scratch, float* maxima);
 
-namespace avx512 {
-extern const MaximaKernel mutual_match_maxima;
-}
-namespace avx2 {
-extern const MaximaKernel mutual_match_maxima;
-}
-namespace portable {
-extern const MaximaKernel mutual_match_maxima;
-}
+PYBENCH_DECLARE_KERNEL(MaximaKernel, mutual_match_maxima)
 
 }  // namespace pybench
