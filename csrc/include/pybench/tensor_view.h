@@ -41,6 +41,12 @@ struct ManagedTensor {
   void (*deleter)(ManagedTensor*);
 };
 
+#ifdef PYBENCH_CUDA_ON_HOST  // the tests' build, in which kernels run on the CPU (docs/cuda.md)
+constexpr DeviceType kKernelDevice = kCPU;
+#else
+constexpr DeviceType kKernelDevice = kCUDA;
+#endif
+
 }  // namespace dlpack
 
 class TensorView {
@@ -57,12 +63,17 @@ class TensorView {
   float* float32_on_cpu(const char* what, int ndim) const;
   // The data as int64 on the CPU with `ndim` dimensions.
   int64_t* int64_on_cpu(const char* what, int ndim) const;
+  // The same on a CUDA device, and float16 as its bits.
+  float* float32_on_cuda(const char* what, int ndim) const;
+  uint16_t* float16_on_cuda(const char* what, int ndim) const;
   // A size of -1 accepts any.
   void require_shape(const char* what, const std::vector<int64_t>& shape) const;
   // Row-major without gaps in the last `dimensions` dimensions.
   void require_contiguous(const char* what, int dimensions) const;
 
  private:
+  void require_on_cpu(const char* what) const;
+  void require_on_cuda(const char* what) const;
   void require(const char* what, dlpack::DataType dtype, int ndim) const;
 
   void* data_ = nullptr;

@@ -1,0 +1,3 @@
+from typing import Any
+
+def unit_rows(features: Any, epsilon: float, split: bool, rows: Any, stream: int) -> None: ...

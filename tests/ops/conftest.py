@@ -1,0 +1,80 @@
+"""The kernels for GPUs, compiled to run on the CPU (docs/cuda.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+import pybench
+from pybench.ops import dispatch
+
+ROOT = Path(__file__).parents[2]
+FLAGS = ["-std=gnu++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-DPYBENCH_CUDA_ON_HOST"]
+
+
+@pytest.fixture(scope="session")
+def _cuda_on_host(request: pytest.FixtureRequest) -> Any:
+    """The module ``pybench._cuda``, of which every kernel runs in the emulation of tests/cuda_on_host."""
+    headers = [*ROOT.glob("csrc/**/*.h"), *ROOT.glob("tests/cuda_on_host/*.h")]
+    sources = [*ROOT.glob("csrc/cuda/*.cu"), *ROOT.glob("tests/cuda_on_host/*.cpp")]
+    sources += [ROOT / "csrc/bindings_cuda.cpp", ROOT / "csrc/tensor_view.cpp"]
+    digest = hashlib.sha256(" ".join([sys.version, torch.__version__, *FLAGS]).encode())
+    for file in sorted(headers + sources):
+        digest.update(file.read_bytes())
+    library = request.config.cache.mkdir("cuda_on_host") / f"{digest.hexdigest()}.so"
+    if not library.exists():
+        _compile(sources, library)
+    spec = importlib.util.spec_from_file_location("pybench._cuda", library)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _compile(sources: list[Path], library: Path) -> None:
+    """One file at a time; the result appears at once, because other workers may look for it."""
+    includes = [
+        f"-I{ROOT / 'csrc'}",
+        f"-I{ROOT / 'csrc/include'}",
+        f"-I{ROOT / 'tests/cuda_on_host'}",
+        f"-isystem{sysconfig.get_path('include')}",
+        f"-isystem{Path(torch.__file__).parent / 'include'}",  # torch brings pybind11
+    ]
+    unfinished = library.with_suffix(f".{os.getpid()}")
+    compiler = os.environ.get("CXX", "c++")
+    objects = []
+    for source in sources:
+        objects.append(str(unfinished.with_name(f"{unfinished.name}.{source.name}.o")))
+        subprocess.run([compiler, *FLAGS, *includes, "-xc++", "-c", str(source), "-o", objects[-1]], check=True)
+    subprocess.run([compiler, "-shared", *objects, "-o", str(unfinished)], check=True)
+    for file in objects:
+        os.unlink(file)
+    unfinished.rename(library)
+
+
+@pytest.fixture
+def on_host(_cuda_on_host: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """``on_host(op, *arguments)`` runs the op's CUDA implementation on tensors of the CPU."""
+    monkeypatch.setitem(sys.modules, "pybench._cuda", _cuda_on_host)
+    monkeypatch.setattr(pybench, "_cuda", _cuda_on_host, raising=False)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=0))
+
+    def run(op: str, *arguments: Any) -> Any:
+        implementations = dispatch._registry[op].implementations
+        return next(i.run for i in implementations if i.backend == "cuda")(*arguments)
+
+    return run
