@@ -41,51 +41,48 @@ TensorView::TensorView(const dlpack::Tensor& tensor)
 }
 
 float* TensorView::float32_on_cpu(const char* what, int ndim) const {
-  require_on_cpu(what);
   require(what, {dlpack::kFloat, 32, 1}, ndim);
   return static_cast<float*>(data_);
 }
 
 int64_t* TensorView::int64_on_cpu(const char* what, int ndim) const {
-  require_on_cpu(what);
   require(what, {dlpack::kInt, 64, 1}, ndim);
   return static_cast<int64_t*>(data_);
 }
 
+int16_t* TensorView::int16_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kInt, 16, 1}, ndim);
+  return static_cast<int16_t*>(data_);
+}
+
 float* TensorView::float32_on_cuda(const char* what, int ndim) const {
-  require_on_cuda(what);
-  require(what, {dlpack::kFloat, 32, 1}, ndim);
+  require(what, {dlpack::kFloat, 32, 1}, ndim, true);
   return static_cast<float*>(data_);
 }
 
 uint16_t* TensorView::float16_on_cuda(const char* what, int ndim) const {
-  require_on_cuda(what);
-  require(what, {dlpack::kFloat, 16, 1}, ndim);
+  require(what, {dlpack::kFloat, 16, 1}, ndim, true);
   return static_cast<uint16_t*>(data_);
 }
 
-void TensorView::require_on_cpu(const char* what) const {
-  if (device_.type != dlpack::kCPU && device_.type != dlpack::kCUDAHost) {
-    throw std::invalid_argument(std::string(what) + " must be on the CPU, but is on DLPack device type " +
-                                std::to_string(device_.type));
-  }
-}
-
-void TensorView::require_on_cuda(const char* what) const {
-  if (device_.type != dlpack::kKernelDevice) {
-    throw std::invalid_argument(std::string(what) + " must be on a CUDA device, but is on DLPack device type " +
-                                std::to_string(device_.type));
-  }
-}
-
-void TensorView::require(const char* what, dlpack::DataType dtype, int ndim) const {
+void TensorView::require(const char* what, dlpack::DataType dtype, int ndim, bool on_cuda) const {
   const std::string name(what);
+  const bool there = on_cuda ? device_.type == dlpack::kKernelDevice
+                             : device_.type == dlpack::kCPU || device_.type == dlpack::kCUDAHost;
+  if (!there) {
+    throw std::invalid_argument(name + " must be on " + (on_cuda ? "a CUDA device" : "the CPU") +
+                                ", but is on DLPack device type " + std::to_string(device_.type));
+  }
   if (dtype_.code != dtype.code || dtype_.bits != dtype.bits || dtype_.lanes != dtype.lanes) {
     throw std::invalid_argument(name + " must be " + dtype_name(dtype) + ", but is " + dtype_name(dtype_));
   }
+  require_dimensions(what, ndim);
+}
+
+void TensorView::require_dimensions(const char* what, int ndim) const {
   if (static_cast<int>(shape_.size()) != ndim) {
-    throw std::invalid_argument(name + " must have " + std::to_string(ndim) + " dimensions, but its shape is " +
-                                bracketed(shape_));
+    throw std::invalid_argument(std::string(what) + " must have " + std::to_string(ndim) +
+                                " dimensions, but its shape is " + bracketed(shape_));
   }
 }
 

@@ -1,10 +1,11 @@
 """Hot operations: public functions that validate, plain references, and native implementations chosen at run time."""
 
 from pybench.ops.dispatch import backends, record
-from pybench.ops.mutual_match import TemplateBank, mutual_match, pack_templates
+from pybench.ops.mutual_match import Precision, TemplateBank, mutual_match, pack_templates
 from pybench.ops.optics import optics_labels, optics_select
 
 __all__ = [
+    "Precision",
     "TemplateBank",
     "backends",
     "mutual_match",

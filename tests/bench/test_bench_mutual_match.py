@@ -8,19 +8,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from pybench.ops import TemplateBank, mutual_match, pack_templates
+from pybench.ops import Precision, TemplateBank, mutual_match, pack_templates
 
 # Channels, side and window of layers 1 to 3 of a Wide ResNet (paper 003, Sec. 4.2).
 LAYERS = ((256, 64, 9), (512, 32, 7), (1024, 16, 5))
 
 
-def layers(count: int) -> list[tuple[Tensor, TemplateBank, int]]:
+def layers(count: int, precision: Precision = "full") -> list[tuple[Tensor, TemplateBank, int]]:
     """Query, bank and window of each layer."""
     generator = torch.Generator().manual_seed(count)
     made = []
     for channels, side, window in LAYERS:
         query = torch.randn(1, channels, side, side, generator=generator)
-        made.append((query, pack_templates(torch.randn(count, channels, side, side, generator=generator)), window))
+        templates = torch.randn(count, channels, side, side, generator=generator)
+        made.append((query, pack_templates(templates, precision), window))
     return made
 
 
@@ -47,4 +48,16 @@ def test_three_layers(compare: Callable[..., None], fma_ms: Callable[..., float]
         ours=lambda: match(inputs, "auto"),
         baselines={"torch gather + bmm": lambda: match(inputs, "reference")},
         floor_ms=fma_ms(products(count)),
+    )
+
+
+@pytest.mark.parametrize("count", [60, 209])
+def test_reduced_precision(compare: Callable[..., None], count: int) -> None:
+    """The 16-bit form against the op's own float32."""
+    full, reduced = layers(count), layers(count, "reduced")
+    compare(
+        op="mutual_match",
+        case=f"16 bit, three layers, N={count}",
+        ours=lambda: match(reduced, "auto"),
+        baselines={"its own fp32": lambda: match(full, "auto")},
     )

@@ -56,6 +56,7 @@ class TensorView {
 
   int64_t size(int dimension) const { return shape_[dimension]; }
   int64_t stride(int dimension) const { return strides_[dimension]; }
+  bool is_int16() const { return dtype_.code == dlpack::kInt && dtype_.bits == 16; }
 
   // Each check throws std::invalid_argument, which names `what`, says what was found and what would be right.
 
@@ -63,18 +64,19 @@ class TensorView {
   float* float32_on_cpu(const char* what, int ndim) const;
   // The data as int64 on the CPU with `ndim` dimensions.
   int64_t* int64_on_cpu(const char* what, int ndim) const;
-  // The same on a CUDA device, and float16 as its bits.
+  // The data as int16 on the CPU with `ndim` dimensions.
+  int16_t* int16_on_cpu(const char* what, int ndim) const;
+  // The data as float32, or as the bits of float16, on a CUDA device with `ndim` dimensions.
   float* float32_on_cuda(const char* what, int ndim) const;
   uint16_t* float16_on_cuda(const char* what, int ndim) const;
+  void require_dimensions(const char* what, int ndim) const;
   // A size of -1 accepts any.
   void require_shape(const char* what, const std::vector<int64_t>& shape) const;
   // Row-major without gaps in the last `dimensions` dimensions.
   void require_contiguous(const char* what, int dimensions) const;
 
  private:
-  void require_on_cpu(const char* what) const;
-  void require_on_cuda(const char* what) const;
-  void require(const char* what, dlpack::DataType dtype, int ndim) const;
+  void require(const char* what, dlpack::DataType dtype, int ndim, bool on_cuda = false) const;
 
   void* data_ = nullptr;
   dlpack::Device device_{};
