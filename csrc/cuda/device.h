@@ -85,6 +85,13 @@ __device__ inline float2 unpack_halves(uint32_t pair) {
   return values;
 }
 
+// The larger of two, NaN where one is NaN.
+__device__ inline float larger(float a, float b) {
+  float result;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
+  return result;
+}
+
 template <typename Value>
 struct Same {
   using Type = Value;

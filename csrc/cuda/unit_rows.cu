@@ -40,7 +40,9 @@ __global__ void unit_rows_kernel(const float* features, int channels, int64_t po
     for (int i = 0; i < kChannels; i += 2) {
       float values[2];
       for (int j = 0; j < 2; ++j) {
-        const int channel = step * kChannels + i + j;
+        // What mutual_match.cu multiplies as pair p of 16 channels is p % 4 + 8 (p / 4) and the fourth after it, where
+        // `Split`.
+        const int channel = step * kChannels + (Split ? i / 2 % 4 + i / 8 * 8 + 4 * j : i + j);
         values[j] = channel < channels ? column[channel * positions] * scale : 0;
       }
       const uint32_t rounded = pack_halves(values[0], values[1]);

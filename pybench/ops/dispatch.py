@@ -151,14 +151,19 @@ def _cuda_unsuited(tensor: Tensor, *_: object) -> str:
     return "" if tensor.dtype == torch.float32 else f"it takes float32, not {tensor.dtype}"
 
 
-def cuda(run: Callable[..., Any]) -> Implementation:
+def cuda(run: Callable[..., Any], unsuited: Callable[..., str] = _suits) -> Implementation:
     """The implementation of an op for NVIDIA GPUs.
 
     Args:
         run: takes the op's arguments, of which the first is a tensor: float32 on a GPU. It calls ``pybench._cuda`` inside
             ``current_stream``, with tensors that it has allocated itself, and does not wait for the result.
+        unsuited: what else keeps it from running on these arguments.
     """
-    return Implementation("cuda", run, _cuda_unavailable, _cuda_unsuited)
+
+    def reason(*arguments: Any) -> str:
+        return _cuda_unsuited(*arguments) or unsuited(*arguments)
+
+    return Implementation("cuda", run, _cuda_unavailable, reason)
 
 
 @contextmanager

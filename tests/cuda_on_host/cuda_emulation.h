@@ -5,6 +5,7 @@
 // need all 32 lanes, a barrier that not all threads reach is an error, and sums of matrix products are rounded toward zero.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -24,11 +25,22 @@ struct dim3 {
 struct float2 {
   float x, y;
 };
+struct int2 {
+  int x, y;
+};
+struct alignas(8) uint2 {
+  unsigned x, y;
+};
 struct alignas(16) float4 {
   float x, y, z, w;
 };
+inline int2 make_int2(int x, int y) { return {x, y}; }
+inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline float2 make_float2(float x, float y) { return {x, y}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+
+using std::max;
+using std::min;
 
 // Of the fiber that runs.
 extern thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
@@ -110,6 +122,7 @@ void load_matrices(uint32_t (&registers)[4], uint32_t row);
 void multiply_add(float (&sums)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1);
 uint32_t pack_halves(float low, float high);
 float2 unpack_halves(uint32_t pair);
+inline float larger(float a, float b) { return a > b || std::isnan(a) ? a : b; }
 
 template <typename Value>
 struct Same {

@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +23,16 @@ import pybench
 from pybench.ops import dispatch
 
 ROOT = Path(__file__).parents[2]
-FLAGS = ["-std=gnu++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-DPYBENCH_CUDA_ON_HOST"]
+FLAGS = [
+    "-std=gnu++17",
+    "-O2",
+    "-fPIC",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unknown-pragmas",
+    "-DPYBENCH_CUDA_ON_HOST",
+]
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +56,7 @@ def _cuda_on_host(request: pytest.FixtureRequest) -> Any:
 
 
 def _compile(sources: list[Path], library: Path) -> None:
-    """One file at a time; the result appears at once, because other workers may look for it."""
+    """The result appears at once, because other workers may look for it."""
     includes = [
         f"-I{ROOT / 'csrc'}",
         f"-I{ROOT / 'csrc/include'}",
@@ -53,16 +64,18 @@ def _compile(sources: list[Path], library: Path) -> None:
         f"-isystem{sysconfig.get_path('include')}",
         f"-isystem{Path(torch.__file__).parent / 'include'}",  # torch brings pybind11
     ]
-    unfinished = library.with_suffix(f".{os.getpid()}")
-    compiler = os.environ.get("CXX", "c++")
-    objects = []
-    for source in sources:
-        objects.append(str(unfinished.with_name(f"{unfinished.name}.{source.name}.o")))
-        subprocess.run([compiler, *FLAGS, *includes, "-xc++", "-c", str(source), "-o", objects[-1]], check=True)
-    subprocess.run([compiler, "-shared", *objects, "-o", str(unfinished)], check=True)
-    for file in objects:
-        os.unlink(file)
-    unfinished.rename(library)
+
+    def run(*arguments: str) -> None:
+        command = [os.environ.get("CXX", "c++"), *arguments]
+        result = subprocess.run(command, capture_output=True, text=True)
+        assert result.returncode == 0, f"{' '.join(command)}\n{result.stderr}"
+
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder, ThreadPoolExecutor(2) as pool:
+        objects = [f"{folder}/{source.name}.o" for source in sources]
+        commands = [[*FLAGS, *includes, "-xc++", "-c", str(s), "-o", o] for s, o in zip(sources, objects, strict=True)]
+        list(pool.map(lambda command: run(*command), commands))
+        run("-shared", *objects, "-o", f"{folder}/library")
+        Path(folder, "library").rename(library)
 
 
 @pytest.fixture
