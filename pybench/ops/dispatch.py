@@ -1,7 +1,8 @@
 """Choice of the implementation that runs an op, and the record of which one ran.
 
-An op has implementations tried in order, best first (CUDA, the levels of the CPU, the reference). Each says why it cannot run: on this machine at all, or on these
-arguments. ``backend="auto"`` takes the first that can; a named backend is forced and never falls back.
+An op has implementations tried in order, best first: CUDA, the levels of the CPU, the reference. Each says why it cannot
+run: on this machine at all, or on these arguments. ``backend="auto"`` takes the first that can; a named backend is forced
+and never falls back.
 """
 
 from __future__ import annotations
@@ -155,8 +156,8 @@ def cuda(run: Callable[..., Any], unsuited: Callable[..., str] = _suits) -> Impl
     """The implementation of an op for NVIDIA GPUs.
 
     Args:
-        run: takes the op's arguments, of which the first is a tensor: float32 on a GPU. It calls ``pybench._cuda`` inside
-            ``current_stream``, with tensors that it has allocated itself, and does not wait for the result.
+        run: takes the op's arguments, of which the first is a tensor: float32 on a GPU. It calls ``pybench._cuda``
+            inside ``current_stream``, with tensors that it has allocated itself, and does not wait for the result.
         unsuited: what else keeps it from running on these arguments.
     """
 

@@ -110,7 +110,7 @@ def _paired(panel: Tensor) -> Tensor:
 
 def _to_16_bits(unit: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
     """Unit vectors along ``dim`` as float16 or, for int16, in fixed point."""
-    return _to_fixed_point(unit, dim) if dtype == torch.int16 else unit.to(dtype)
+    return _to_fixed_point(unit, dim) if dtype == torch.int16 else unit.half()
 
 
 def _from_16_bits(rounded: Tensor, dim: int) -> Tensor:

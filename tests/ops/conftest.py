@@ -47,7 +47,7 @@ def _cuda_on_host(request: pytest.FixtureRequest) -> Any:
     library = request.config.cache.mkdir("cuda_on_host") / f"{digest.hexdigest()}.so"
     if not library.exists():
         _compile(sources, library)
-    spec = importlib.util.spec_from_file_location("pybench._cuda", library)
+    spec = importlib.util.spec_from_file_location("on_host._cuda", library)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
