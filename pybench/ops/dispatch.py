@@ -1,8 +1,8 @@
 """Choice of the implementation that runs an op, and the record of which one ran.
 
-An op has implementations tried in order, best first: CUDA, the levels of the CPU, the reference. Each says why it cannot
-run: on this machine at all, or on these arguments. ``backend="auto"`` takes the first that can; a named backend is forced
-and never falls back.
+An op has implementations tried in order, best first: CUDA, the levels of the CPU, the reference. Each says why it
+cannot run: on this machine at all, or on these arguments. ``backend="auto"`` takes the first that can; a named backend
+is forced and never falls back.
 """
 
 from __future__ import annotations
