@@ -55,11 +55,23 @@ int16_t* TensorView::int16_on_cpu(const char* what, int ndim) const {
   return static_cast<int16_t*>(data_);
 }
 
-void TensorView::require(const char* what, dlpack::DataType dtype, int ndim) const {
+float* TensorView::float32_on_cuda(const char* what, int ndim) const {
+  require(what, {dlpack::kFloat, 32, 1}, ndim, true);
+  return static_cast<float*>(data_);
+}
+
+uint16_t* TensorView::float16_on_cuda(const char* what, int ndim) const {
+  require(what, {dlpack::kFloat, 16, 1}, ndim, true);
+  return static_cast<uint16_t*>(data_);
+}
+
+void TensorView::require(const char* what, dlpack::DataType dtype, int ndim, bool on_cuda) const {
   const std::string name(what);
-  if (device_.type != dlpack::kCPU && device_.type != dlpack::kCUDAHost) {
-    throw std::invalid_argument(name + " must be on the CPU, but is on DLPack device type " +
-                                std::to_string(device_.type));
+  const bool there = on_cuda ? device_.type == dlpack::kKernelDevice
+                             : device_.type == dlpack::kCPU || device_.type == dlpack::kCUDAHost;
+  if (!there) {
+    throw std::invalid_argument(name + " must be on " + (on_cuda ? "a CUDA device" : "the CPU") +
+                                ", but is on DLPack device type " + std::to_string(device_.type));
   }
   if (dtype_.code != dtype.code || dtype_.bits != dtype.bits || dtype_.lanes != dtype.lanes) {
     throw std::invalid_argument(name + " must be " + dtype_name(dtype) + ", but is " + dtype_name(dtype_));
