@@ -100,9 +100,7 @@ class Hetmm(BackboneMethod):
         return {"banks": [vars(bank) for bank in self.banks]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.banks = [
-            TemplateBank(**{**bank, "panels": bank["panels"].to(self.context.device)}) for bank in state["banks"]
-        ]
+        self.banks = [TemplateBank(**bank).to(self.context.device) for bank in state["banks"]]
 
     def _extract(self, images: Images) -> list[Tensor]:
         layers: list[list[Tensor]] = [[] for _ in self.params.layers]

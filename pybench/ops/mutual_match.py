@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -49,6 +49,12 @@ class TemplateBank:
     def precision(self) -> Precision:
         """``reduced`` where the panels hold 16 bits for a component."""
         return "reduced" if self.panels.element_size() == 2 else "full"
+
+    def to(self, device: str) -> TemplateBank:
+        """The bank on another device; reduced precision is packed anew where devices keep it differently."""
+        if self.precision == "reduced" and torch.device(device).type != self.panels.device.type:
+            return pack_templates(self.templates().to(device), "reduced")
+        return replace(self, panels=self.panels.to(device))
 
     def templates(self) -> Tensor:
         """The normalised templates [N, C, H, W], unpacked; pack them together with new ones to extend a bank."""
