@@ -110,8 +110,9 @@ def _panel_shape(channels: int, precision: Precision) -> tuple[int, int]:
 
 def _paired(panel: Tensor) -> Tensor:
     """[P, C, 16] to [P, ceil(C / 2), 32], two channels of a template beside each other."""
-    even: Tensor = functional.pad(panel, (0, 0, 0, panel.shape[1] % 2))
-    return even.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
+    even = functional.pad(panel, (0, 0, 0, panel.shape[1] % 2))
+    paired: Tensor = even.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
+    return paired
 
 
 def _to_16_bits(unit: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
