@@ -1,6 +1,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "pybench/connected_regions.h"
 #include "pybench/fma_peak.h"
 #include "pybench/k_center.h"
 #include "pybench/mutual_match.h"
@@ -32,6 +33,8 @@ PYBIND11_MODULE(_cpu, m) {
         py::arg("threads"), py::arg("forward"), py::arg("backward"), py::call_guard<py::gil_scoped_release>());
   m.def("k_center", &pybench::k_center, py::arg("level"), py::arg("points"), py::arg("first"), py::arg("threads"),
         py::arg("chosen"), py::call_guard<py::gil_scoped_release>());
+  m.def("connected_regions", &pybench::connected_regions, py::arg("masks"), py::arg("threads"), py::arg("labels"),
+        py::arg("counts"), py::call_guard<py::gil_scoped_release>());
   m.def("fma_peak", &pybench::fma_peak, py::arg("level"), py::arg("threads"), py::arg("repeats"), py::arg("tries"),
         py::call_guard<py::gil_scoped_release>());
 }
