@@ -29,9 +29,11 @@ class Regions:
 
 def label(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     """Region, from 0, of each defective pixel of a mask [H, W], row by row, and the number of regions."""
-    # Imported here because torch comes with it, which takes seconds: a report needs the metrics' names only.
+    # Here, because torch comes with it, which takes seconds, and a report needs the metrics' names only.
     from pybench.ops.regions import connected_regions
 
+    if not mask.any():
+        return np.empty(0, np.int32), 0
     labels, counts = connected_regions(mask[None])
     return labels[0][mask] - 1, int(counts[0])
 
