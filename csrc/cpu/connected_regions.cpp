@@ -64,12 +64,12 @@ class Runs {
 
  private:
   // Pixels are counted from the mask's first; `end` is exclusive.
-  int32_t start(int32_t run) const { return ends_[2 * run]; }
-  int32_t end(int32_t run) const { return ends_[2 * run + 1]; }
+  int32_t start(int32_t run) const { return ends_[int64_t{2} * run]; }
+  int32_t end(int32_t run) const { return ends_[int64_t{2} * run + 1]; }
 
   // Appends the runs of the row that begins at the pixel `row`.
   void find(const uint8_t* mask, int64_t row) {
-    int32_t* next = ends_.get() + 2 * static_cast<int64_t>(count_);
+    int32_t* next = ends_.get() + int64_t{2} * count_;
     uint64_t last = 0;
     for (int64_t x = 0; x < width_; x += 64) {
       const uint64_t bits = bits_of(mask + row + x, std::min<int64_t>(64, width_ - x));
@@ -86,14 +86,13 @@ class Runs {
   // Joins each run of the last row, from `row` on, with those of the row above, [above, row), that it touches.
   void join_rows(int32_t above, int32_t row) {
     const int32_t width = static_cast<int32_t>(width_);
-    int32_t upper = above;
-    for (int32_t run = row; run < count_; ++run) {
+    for (int32_t upper = above, run = row; upper < row && run < count_;) {
       const int32_t first = start(run) - width, last = end(run) - width;
-      while (upper < row && end(upper) < first) ++upper;
-      for (; upper < row && start(upper) <= last; ++upper) {
-        join(run, upper);
-        if (end(upper) > last) break;  // it may touch the next run too
-      }
+      if (start(upper) <= last && end(upper) >= first) join(run, upper);
+      // Whichever ends first touches nothing more.
+      const bool upper_is_done = end(upper) <= last;
+      upper += upper_is_done;
+      run += !upper_is_done;
     }
   }
 

@@ -1,4 +1,7 @@
-"""The ranking of pixel scores, which all pixel and region metrics share."""
+"""The ranking of pixel scores, which all pixel and region metrics share.
+
+Maps are read twice, first their defective pixels, then the others in chunks: they may lie in memory-mapped files.
+"""
 
 from __future__ import annotations
 
