@@ -1,7 +1,9 @@
 #include "pybench/bindings.h"
+#include "pybench/connected_regions.h"
 #include "pybench/fma_peak.h"
 #include "pybench/k_center.h"
 #include "pybench/mutual_match.h"
+#include "pybench/perlin_noise.h"
 #include "pybench/simd.h"
 
 namespace py = pybind11;
@@ -16,6 +18,10 @@ PYBIND11_MODULE(_cpu, m) {
         py::arg("threads"), py::arg("forward"), py::arg("backward"), py::call_guard<py::gil_scoped_release>());
   m.def("k_center", &pybench::k_center, py::arg("level"), py::arg("points"), py::arg("first"), py::arg("threads"),
         py::arg("chosen"), py::call_guard<py::gil_scoped_release>());
+  m.def("connected_regions", &pybench::connected_regions, py::arg("masks"), py::arg("threads"), py::arg("labels"),
+        py::arg("counts"), py::call_guard<py::gil_scoped_release>());
+  m.def("perlin_noise", &pybench::perlin_noise, py::arg("gradients"), py::arg("noise"),
+        py::call_guard<py::gil_scoped_release>());
   m.def("fma_peak", &pybench::fma_peak, py::arg("level"), py::arg("threads"), py::arg("repeats"), py::arg("tries"),
         py::call_guard<py::gil_scoped_release>());
 }

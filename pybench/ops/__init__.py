@@ -3,14 +3,18 @@
 from pybench.ops.dispatch import backends, record
 from pybench.ops.mutual_match import Precision, TemplateBank, mutual_match, pack_templates
 from pybench.ops.optics import optics_labels, optics_select
+from pybench.ops.perlin import perlin_noise
+from pybench.ops.regions import connected_regions
 
 __all__ = [
     "Precision",
     "TemplateBank",
     "backends",
+    "connected_regions",
     "mutual_match",
     "optics_labels",
     "optics_select",
     "pack_templates",
+    "perlin_noise",
     "record",
 ]

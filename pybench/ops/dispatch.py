@@ -121,6 +121,11 @@ def native(run: Callable[..., Any]) -> list[Implementation]:
     ]
 
 
+def portable(run: Callable[..., Any]) -> Implementation:
+    """The native implementation of an op that gains nothing from one build per level."""
+    return Implementation("portable", run, partial(_unavailable, "portable"))
+
+
 def _unavailable(level: str) -> str:
     levels = _simd_levels()
     return levels if isinstance(levels, str) else levels[level]
