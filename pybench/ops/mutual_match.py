@@ -22,6 +22,7 @@ NOT_A_NUMBER = -FIXED_ONE
 EPSILON = 1e-12
 # On a GPU, rows of the query hold as many halves for as many rows of a panel (csrc/cuda/mutual_match.cu).
 CHUNK_ROWS, CHUNK_HALVES = 64, 128
+LARGEST_WINDOW = 61
 # The reference gathers windows of the query for as many rows as fit into this many bytes.
 GATHER_BYTES = 16 << 20
 
@@ -162,7 +163,7 @@ def mutual_match(
         forward_window: side of the forward window in pixels, odd.
         backward_window: side of the backward window in pixels, odd.
         backend: ``auto``, or one of ``cuda``, ``avx512``, ``avx2``, ``portable``, ``reference`` to force it. ``cuda``
-            takes float32 on a GPU and windows of at most 63 pixels; the next three take float32 on the CPU and use
+            takes float32 on a GPU and windows of at most 61 pixels; the next three take float32 on the CPU and use
             ``torch.get_num_threads()`` threads, on which their result does not depend.
 
     Returns:
@@ -329,7 +330,7 @@ def _cuda(query: Tensor, bank: TemplateBank, forward_window: int, backward_windo
 def _cuda_unsuited(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> str:
     if bank.panels.dtype == torch.int16:
         return "a bank of reduced precision must be packed from templates on the GPU"
-    return "" if max(forward_window, backward_window) <= 63 else "windows must not be larger than 63"
+    return "" if max(forward_window, backward_window) <= LARGEST_WINDOW else f"windows must not be larger than {LARGEST_WINDOW}"
 
 
 _op = Op("mutual_match", [cuda(_cuda, _cuda_unsuited), *native(_native), Implementation("reference", _reference)])

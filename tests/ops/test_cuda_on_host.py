@@ -54,7 +54,7 @@ def as_on_gpu(bank: TemplateBank) -> TemplateBank:
     count=st.one_of(st.integers(1, 20), st.sampled_from([32, 33, 60, 300])),
     channels=st.one_of(st.integers(1, 40), st.sampled_from([64, 65, 130])),
     size=st.tuples(st.integers(1, 7), st.integers(1, 6)),
-    forward_window=st.sampled_from([1, 3, 5, 9, 13]),
+    forward_window=st.sampled_from([1, 3, 5, 9, 13, 61]),
     backward_window=st.sampled_from([1, 3, 7, 9]),
     reduced=st.booleans(),
 )
