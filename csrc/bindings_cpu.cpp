@@ -1,6 +1,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "pybench/depthwise_conv2d.h"
 #include "pybench/k_center.h"
 #include "pybench/mutual_match.h"
 #include "pybench/simd.h"
@@ -31,4 +32,10 @@ PYBIND11_MODULE(_cpu, m) {
         py::arg("threads"), py::arg("forward"), py::arg("backward"), py::call_guard<py::gil_scoped_release>());
   m.def("k_center", &pybench::k_center, py::arg("level"), py::arg("points"), py::arg("first"), py::arg("threads"),
         py::arg("chosen"), py::call_guard<py::gil_scoped_release>());
+  m.def("depthwise_conv2d", &pybench::depthwise_conv2d, py::arg("level"), py::arg("x"), py::arg("weight"),
+        py::arg("bias"), py::arg("transposed"), py::arg("threads"), py::arg("output"),
+        py::call_guard<py::gil_scoped_release>());
+  m.def("depthwise_conv2d_weight_gradient", &pybench::depthwise_conv2d_weight_gradient, py::arg("level"),
+        py::arg("output_gradient"), py::arg("x"), py::arg("threads"), py::arg("weight_gradient"),
+        py::call_guard<py::gil_scoped_release>());
 }
