@@ -100,6 +100,14 @@ class Group {
   std::unique_ptr<float, Free> values_;
 };
 
+// As many threads as have enough to do: starting one takes as long as about a million products.
+int threads_worth(int threads, const Images& images, const Images& kernels) {
+  constexpr int64_t kProducts = 1 << 20;
+  const int64_t products = images.count * images.channels * images.pixels() * std::min(kernels.height, images.height) *
+                           std::min(kernels.width, images.width);
+  return static_cast<int>(std::clamp<int64_t>(products / kProducts, 1, std::max(1, threads)));
+}
+
 }  // namespace
 
 void depthwise_conv2d(const std::string& level, const TensorView& x, const TensorView& weight,
@@ -117,7 +125,7 @@ void depthwise_conv2d(const std::string& level, const TensorView& x, const Tenso
 
   // The narrower of image and kernel steps along the other; exchanged, both are turned by 180 degrees.
   const bool exchanged = kernels.width > inputs.width;
-  parallel_for_each_thread(threads, inputs.groups() * inputs.count, [&] {
+  parallel_for_each_thread(threads_worth(threads, inputs, kernels), inputs.groups() * inputs.count, [&] {
     return [&, kernel = Group(simd, kernels), image = Group(simd, inputs), sums = Group(simd, inputs),
             packed = int64_t{-1}](int64_t first, int64_t last) mutable {
       for (int64_t i = first; i < last; ++i) {
@@ -153,7 +161,7 @@ void depthwise_conv2d_weight_gradient(const std::string& level, const TensorView
   const Images kernels = kernels_of("weight_gradient", weight_gradient, inputs.channels);
   output_gradient.require_shape("output_gradient", {inputs.count, inputs.channels, inputs.height, inputs.width});
 
-  parallel_for_each_thread(threads, inputs.groups(), [&] {
+  parallel_for_each_thread(threads_worth(threads, inputs, kernels), inputs.groups(), [&] {
     return [&, gradient = Group(simd, inputs), image = Group(simd, inputs), sums = Group(simd, kernels)](
                int64_t first, int64_t last) mutable {
       for (int64_t group = first; group < last; ++group) {
