@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "pybench/depthwise_conv2d.h"
+#include "pybench/fma_peak.h"
 #include "pybench/k_center.h"
 #include "pybench/mutual_match.h"
 #include "pybench/simd.h"
@@ -37,5 +38,7 @@ PYBIND11_MODULE(_cpu, m) {
         py::call_guard<py::gil_scoped_release>());
   m.def("depthwise_conv2d_weight_gradient", &pybench::depthwise_conv2d_weight_gradient, py::arg("level"),
         py::arg("output_gradient"), py::arg("x"), py::arg("threads"), py::arg("weight_gradient"),
+        py::call_guard<py::gil_scoped_release>());
+  m.def("fma_peak", &pybench::fma_peak, py::arg("level"), py::arg("threads"), py::arg("repeats"), py::arg("tries"),
         py::call_guard<py::gil_scoped_release>());
 }

@@ -50,6 +50,11 @@ int64_t* TensorView::int64_on_cpu(const char* what, int ndim) const {
   return static_cast<int64_t*>(data_);
 }
 
+int16_t* TensorView::int16_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kInt, 16, 1}, ndim);
+  return static_cast<int16_t*>(data_);
+}
+
 void TensorView::require(const char* what, dlpack::DataType dtype, int ndim) const {
   const std::string name(what);
   if (device_.type != dlpack::kCPU && device_.type != dlpack::kCUDAHost) {
@@ -59,9 +64,13 @@ void TensorView::require(const char* what, dlpack::DataType dtype, int ndim) con
   if (dtype_.code != dtype.code || dtype_.bits != dtype.bits || dtype_.lanes != dtype.lanes) {
     throw std::invalid_argument(name + " must be " + dtype_name(dtype) + ", but is " + dtype_name(dtype_));
   }
+  require_dimensions(what, ndim);
+}
+
+void TensorView::require_dimensions(const char* what, int ndim) const {
   if (static_cast<int>(shape_.size()) != ndim) {
-    throw std::invalid_argument(name + " must have " + std::to_string(ndim) + " dimensions, but its shape is " +
-                                bracketed(shape_));
+    throw std::invalid_argument(std::string(what) + " must have " + std::to_string(ndim) +
+                                " dimensions, but its shape is " + bracketed(shape_));
   }
 }
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pybench.features import BackboneMethod, BackboneParams
 from pybench.maps import smooth, upsample
-from pybench.ops.mutual_match import TemplateBank, mutual_match, pack_templates
+from pybench.ops.mutual_match import Precision, TemplateBank, mutual_match, pack_templates
 from pybench.ops.optics import optics_select
 from pybench.types import Citation, Context, Images, MethodParams, Prediction
 
@@ -30,6 +30,9 @@ class HetmmParams(BackboneParams):
     )
     sheets: int | None = Field(
         None, ge=1, le=10_000, description="templates kept at each position by optics_select; none keeps all"
+    )
+    precision: Precision = Field(
+        "full", description="of the matching; reduced keeps templates in 16 bits and changes distances by about 1e-5"
     )
     sigma: float = Field(
         4.0, ge=0, le=64, description="blur before the maximum that is the image score (Eq. 11), in pixels"
@@ -77,12 +80,12 @@ class Hetmm(BackboneMethod):
         layers = self._extract(train)
         if self.params.sheets is not None:
             layers = [_select(layer, self.params.sheets) for layer in layers]
-        self.banks = [pack_templates(layer) for layer in layers]
+        self.banks = [pack_templates(layer, self.params.precision) for layer in layers]
 
     def update(self, images: Images) -> None:
         """Add normal images to the templates of a fitted model, without fitting again (hot update)."""
         added = zip(self.banks, self._extract(images), strict=True)
-        self.banks = [pack_templates(torch.cat([bank.templates(), layer])) for bank, layer in added]
+        self.banks = [pack_templates(torch.cat([bank.templates(), layer]), bank.precision) for bank, layer in added]
 
     def predict(self, images: Tensor) -> Prediction:
         assert self.banks, "fit first"

@@ -53,8 +53,8 @@ Images kernels_of(const char* what, const TensorView& view, int64_t channels) {
   return kernels;
 }
 
-// A group of channels of an image or of a kernel in memory of its own, at the begin of a cache line so that no vector lies
-// across two.
+// A group of channels of an image or of a kernel in memory of its own, which begins with a cache line so that no vector
+// lies across two.
 class Group {
  public:
   Group(const DepthwiseKernels& simd, const Images& size)

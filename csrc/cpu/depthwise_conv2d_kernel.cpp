@@ -1,5 +1,5 @@
-// The inner loops of depthwise_conv2d, compiled once per level with PYBENCH_LEVEL (a namespace) and PYBENCH_LANES (floats
-// per vector). Like all kernels they live in an anonymous namespace and use nothing of the standard library.
+// The inner loops of depthwise_conv2d, compiled once per level with PYBENCH_LEVEL (a namespace) and PYBENCH_LANES
+// (floats per vector). Like all kernels they live in an anonymous namespace and use nothing of the standard library.
 
 #include "pybench/depthwise_conv2d_kernel.h"
 
@@ -7,10 +7,11 @@ namespace pybench {
 namespace {
 
 constexpr int kLanes = PYBENCH_LANES;
-// Outputs whose sums are held in registers at a time: with fewer than eight the latency of two multiply-adds a cycle shows.
+// Outputs whose sums are held in registers at a time. Fewer than eight leave the latency of two multiply-adds a cycle
+// uncovered; the wider a tile, the more of its steps along a border are for a part of it.
 constexpr int kTileHeight = PYBENCH_LANES == 16 ? 4 : 3;
 constexpr int kTileWidth = 4;
-// Rows of both planes that all tiles of an output row go through before the next rows: they stay in the first-level cache.
+// All tiles of some output rows go through so much of both planes before they go on: it stays in the first-level cache.
 constexpr int64_t kBlockBytes = 16 << 10;
 
 typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
@@ -43,7 +44,9 @@ inline __attribute__((always_inline)) void step(const float* a, const float* b, 
   }
 }
 
-// Two steps at once: each vector of b is loaded for both.
+// Two steps at once: each vector of b is loaded for both. What looks like detours is for the compiler: it must not
+// compute each address anew (the asm hides how the rows of b are related), nor load a vector twice because the second
+// load fits into an instruction (volatile), nor keep vectors for the next two steps, for which there are no registers.
 template <int Height, int Width>
 inline __attribute__((always_inline)) void two_steps(const float* a, const float* b, int64_t b_step,
                                                      Vec (&sums)[Height][Width]) {
@@ -201,7 +204,8 @@ void pack(const float* values, int64_t pixels, int64_t pixel_step, int64_t chann
       }
     }
   } else if (channels == kGroupChannels && pixel_step == 1) {
-    for (int lane = 0; lane < kGroupChannels; lane += 4) {  // few channels at a time: they may lie in one set of the cache
+    // Few channels at a time: all of them may lie in one set of the cache.
+    for (int lane = 0; lane < kGroupChannels; lane += 4) {
       for (pixel = 0; pixel + 4 <= pixels; pixel += 4) {
         transpose(values + pixel + lane * channel_step, channel_step, to + pixel * step + lane_offset(lane, pixels),
                   step);

@@ -25,24 +25,58 @@ struct Window {
 
 float nan_max(float a, float b) { return a > b || std::isnan(a) ? a : b; }
 
-// Some positions at a time, so that reads and writes both stay within a few cache lines.
+bool is_nan(float) { return false; }  // sums and maxima carry a NaN by themselves
+bool is_nan(Pair word) { return word.even == kNotANumber; }
+
+// Positions and channels at a time: a block of either is one cache line of floats.
 constexpr int64_t kUnitBlock = 16;
 
-// `count` columns of a [channels, *] matrix to unit rows.
-void unit_block(const float* columns, int64_t step, int64_t count, int64_t channels, float epsilon, float* rows,
-                int64_t row_step) {
+// v * 2^15, to the nearest int16 of at most 2^15 - 1 either way. Adding 1.5 * 2^23 rounds, as it leaves no bits below 1.
+int16_t fixed_point(float component) {
+  constexpr float kRounder = 12582912.0f;
+  const float scaled = std::min(32767.0f, std::max(-32767.0f, component * 32768.0f));  // a NaN gives -32767
+  return static_cast<int16_t>(static_cast<int32_t>((scaled + kRounder) - kRounder));
+}
+
+void convert(float component, float& element) { element = component; }
+void convert(float component, int16_t& element) { element = fixed_point(component); }
+
+void mark(float*, bool) {}
+void mark(int16_t* row, bool finite) {
+  if (!finite) row[0] = kNotANumber;
+}
+
+// `count` columns of a [channels, *] matrix to unit rows of `length` elements.
+template <typename Element>
+void unit_block(const float* columns, int64_t step, int64_t count, int64_t channels, float epsilon, Element* rows,
+                int64_t row_step, int64_t length) {
   float scale[kUnitBlock] = {};
   for (int64_t channel = 0; channel < channels; ++channel) {
     const float* values = columns + channel * step;
     for (int64_t i = 0; i < count; ++i) scale[i] += values[i] * values[i];
   }
   for (int64_t i = 0; i < count; ++i) {
-    const float length = std::sqrt(scale[i]);
-    scale[i] = length < epsilon ? 1 / epsilon : 1 / length;
+    const float norm = std::sqrt(scale[i]);
+    scale[i] = norm < epsilon ? 1 / epsilon : 1 / norm;
   }
-  for (int64_t channel = 0; channel < channels; ++channel) {
-    const float* values = columns + channel * step;
-    for (int64_t i = 0; i < count; ++i) rows[i * row_step + channel] = values[i] * scale[i];
+  bool finite[kUnitBlock];
+  std::fill(finite, finite + kUnitBlock, true);
+  for (int64_t first = 0; first < channels; first += kUnitBlock) {
+    const int64_t last = std::min(first + kUnitBlock, channels);
+    Element turned[kUnitBlock][kUnitBlock];
+    for (int64_t channel = first; channel < last; ++channel) {
+      const float* values = columns + channel * step;
+      for (int64_t i = 0; i < count; ++i) {
+        const float component = values[i] * scale[i];
+        finite[i] &= std::isfinite(component);
+        convert(component, turned[i][channel - first]);
+      }
+    }
+    for (int64_t i = 0; i < count; ++i) std::copy(turned[i], turned[i] + (last - first), rows + i * row_step + first);
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    std::fill(rows + i * row_step + channels, rows + i * row_step + length, Element{});
+    mark(rows + i * row_step, finite[i]);
   }
 }
 
@@ -87,40 +121,107 @@ class Table {
   std::unique_ptr<float[]> values_;  // left uninitialised: offsets beyond the border are never read
 };
 
-}  // namespace
-
-void unit_rows(const TensorView& features, float epsilon, int threads, const TensorView& unit) {
-  const float* columns = features.float32_on_cpu("features", 3);
-  float* rows = unit.float32_on_cpu("unit", 3);
+template <typename Element>
+void write_unit_rows(const TensorView& features, const float* columns, float epsilon, int threads,
+                     const TensorView& unit, Element* rows) {
   const int64_t images = features.size(0), channels = features.size(1), positions = features.size(2);
-  features.require_contiguous("features", 1);
-  unit.require_shape("unit", {images, positions, channels});
-  unit.require_contiguous("unit", 1);
   const int64_t blocks = (positions + kUnitBlock - 1) / kUnitBlock;
   parallel_for(threads, images * blocks, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t image = i / blocks, position = i % blocks * kUnitBlock;
       unit_block(columns + image * features.stride(0) + position, features.stride(1),
                  std::min(kUnitBlock, positions - position), channels, epsilon,
-                 rows + image * unit.stride(0) + position * unit.stride(1), unit.stride(1));
+                 rows + image * unit.stride(0) + position * unit.stride(1), unit.stride(1), unit.size(2));
     }
   });
+}
+
+// The query's rows and the panels in words; steps in words, too.
+template <typename Word>
+struct Operands {
+  MaximaKernel<Word> kernel;
+  const Word* query;
+  int64_t image_step, row_step;
+  const Word* panels;
+  int64_t panel_count, words;
+
+  const Word* panels_at(int64_t position) const { return panels + position * panel_count * words * kPanelLanes; }
+};
+
+template <typename Word>
+bool any_nan(const Word* panels, int64_t panel_count, int64_t words) {
+  for (int64_t panel = 0; panel < panel_count; ++panel) {
+    const Word* lanes = panels + panel * words * kPanelLanes;
+    if (std::any_of(lanes, lanes + kPanelLanes, [](Word word) { return is_nan(word); })) return true;
+  }
+  return false;
+}
+
+template <typename Word>
+void fill_table(const Operands<Word>& operands, int64_t images, int64_t height, int64_t width, int64_t radius,
+                int threads, const Table& table) {
+  parallel_for(threads, height * width, [&](int64_t first, int64_t last) {
+    const int64_t most = (2 * radius + 1) * (2 * radius + 1);
+    const std::unique_ptr<const Word*[]> pixels(new const Word*[most]);
+    const std::unique_ptr<float[]> maxima(new float[most]);
+    const std::unique_ptr<Word[]> scratch(new Word[most * kScratchLanes]);
+    for (int64_t position = first; position < last; ++position) {
+      const int64_t y = position / width, x = position % width;
+      const Window window(y, x, radius, height, width);
+      const Word* templates = operands.panels_at(position);
+      const bool no_number = any_nan(templates, operands.panel_count, operands.words);
+      for (int64_t image = 0; image < images; ++image) {
+        int64_t count = 0;
+        for (int64_t v = window.top; v < window.bottom; ++v) {
+          for (int64_t u = window.left; u < window.right; ++u) {
+            pixels[count++] = operands.query + image * operands.image_step + (v * width + u) * operands.row_step;
+          }
+        }
+        operands.kernel(pixels.get(), count, templates, operands.panel_count, operands.words, scratch.get(),
+                        maxima.get());
+        count = 0;
+        float* row = table.at(image, y, x);
+        for (int64_t v = window.top; v < window.bottom; ++v) {
+          for (int64_t u = window.left; u < window.right; ++u, ++count) {
+            row[table.offset(v - y, u - x)] = no_number || is_nan(*pixels[count]) ? NAN : maxima[count];
+          }
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void unit_rows(const TensorView& features, float epsilon, int threads, const TensorView& unit) {
+  const float* columns = features.float32_on_cpu("features", 3);
+  const bool fixed_point = unit.is_int16();
+  const int64_t channels = features.size(1);
+  features.require_contiguous("features", 1);
+  unit.require_shape("unit", {features.size(0), features.size(2), fixed_point ? channels + channels % 2 : channels});
+  unit.require_contiguous("unit", 1);
+  if (fixed_point) {
+    write_unit_rows(features, columns, epsilon, threads, unit, unit.int16_on_cpu("unit", 3));
+  } else {
+    write_unit_rows(features, columns, epsilon, threads, unit, unit.float32_on_cpu("unit", 3));
+  }
 }
 
 void mutual_match(const std::string& level, const TensorView& query, const TensorView& panels, int64_t height,
                   int64_t width, int64_t forward_window, int64_t backward_window, int threads,
                   const TensorView& forward, const TensorView& backward) {
-  const MaximaKernel kernel = PYBENCH_KERNEL(level, mutual_match_maxima);
-  const float* query_data = query.float32_on_cpu("query", 3);
-  const float* panel_data = panels.float32_on_cpu("panels", 4);
+  const bool fixed_point = query.is_int16();
+  const int64_t channels_per_word = fixed_point ? 2 : 1;
+  query.require_dimensions("query", 3);
+  panels.require_dimensions("panels", 4);
   float* forward_data = forward.float32_on_cpu("forward", 2);
   float* backward_data = backward.float32_on_cpu("backward", 2);
-  const int64_t images = query.size(0), positions = height * width, channels = query.size(2);
+  const int64_t images = query.size(0), positions = height * width, words = query.size(2) / channels_per_word;
   const int64_t panel_count = panels.size(1);
-  query.require_shape("query", {-1, positions, -1});
+  query.require_shape("query", {-1, positions, words * channels_per_word});
   query.require_contiguous("query", 1);
-  if (panel_count < 1 || channels < 1) throw std::invalid_argument("panels must hold a template and a channel");
-  panels.require_shape("panels", {positions, -1, channels, kPanelLanes});
+  if (panel_count < 1 || words < 1) throw std::invalid_argument("panels must hold a template and a channel");
+  panels.require_shape("panels", {positions, -1, words, kPanelLanes * channels_per_word});
   panels.require_contiguous("panels", 4);
   for (const auto& [name, view] : {std::pair{"forward", &forward}, std::pair{"backward", &backward}}) {
     view->require_shape(name, {images, positions});
@@ -132,31 +233,26 @@ void mutual_match(const std::string& level, const TensorView& query, const Tenso
 
   const int64_t radius = std::max(forward_window, backward_window) / 2;
   const Table table(images, height, width, radius);
-  parallel_for(threads, positions, [&](int64_t first, int64_t last) {
-    const int64_t most = (2 * radius + 1) * (2 * radius + 1);
-    const std::unique_ptr<const float*[]> pixels(new const float*[most]);
-    const std::unique_ptr<float[]> maxima(new float[most]);
-    const std::unique_ptr<float[]> scratch(new float[most * kScratchLanes]);
-    for (int64_t position = first; position < last; ++position) {
-      const int64_t y = position / width, x = position % width;
-      const Window window(y, x, radius, height, width);
-      const float* templates = panel_data + position * panel_count * channels * kPanelLanes;
-      for (int64_t image = 0; image < images; ++image) {
-        int64_t count = 0;
-        for (int64_t v = window.top; v < window.bottom; ++v) {
-          for (int64_t u = window.left; u < window.right; ++u) {
-            pixels[count++] = query_data + image * query.stride(0) + (v * width + u) * query.stride(1);
-          }
-        }
-        kernel(pixels.get(), count, templates, panel_count, channels, scratch.get(), maxima.get());
-        const float* next = maxima.get();
-        float* row = table.at(image, y, x);
-        for (int64_t v = window.top; v < window.bottom; ++v) {
-          for (int64_t u = window.left; u < window.right; ++u) row[table.offset(v - y, u - x)] = *next++;
-        }
-      }
-    }
-  });
+  if (fixed_point) {
+    if (query.stride(0) % 2 || query.stride(1) % 2) throw std::invalid_argument("query must have even strides");
+    const Operands<Pair> operands{PYBENCH_KERNEL(level, mutual_match_maxima_fixed16),
+                                  reinterpret_cast<const Pair*>(query.int16_on_cpu("query", 3)),
+                                  query.stride(0) / 2,
+                                  query.stride(1) / 2,
+                                  reinterpret_cast<const Pair*>(panels.int16_on_cpu("panels", 4)),
+                                  panel_count,
+                                  words};
+    fill_table(operands, images, height, width, radius, threads, table);
+  } else {
+    const Operands<float> operands{PYBENCH_KERNEL(level, mutual_match_maxima_float32),
+                                   query.float32_on_cpu("query", 3),
+                                   query.stride(0),
+                                   query.stride(1),
+                                   panels.float32_on_cpu("panels", 4),
+                                   panel_count,
+                                   words};
+    fill_table(operands, images, height, width, radius, threads, table);
+  }
   parallel_for(threads, images * positions, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t image = i / positions, y = i % positions / width, x = i % positions % width;

@@ -2,10 +2,11 @@
 
 from pybench.ops.depthwise import depthwise_conv2d, fold_small_kernel
 from pybench.ops.dispatch import backends, record
-from pybench.ops.mutual_match import TemplateBank, mutual_match, pack_templates
+from pybench.ops.mutual_match import Precision, TemplateBank, mutual_match, pack_templates
 from pybench.ops.optics import optics_labels, optics_select
 
 __all__ = [
+    "Precision",
     "TemplateBank",
     "backends",
     "depthwise_conv2d",

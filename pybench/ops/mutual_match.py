@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,10 +14,17 @@ from pybench.types import InputError
 
 # The bank lies in panels of this many templates, so that vector lanes are templates (csrc/include/pybench).
 PANEL_LANES = 16
+# A component v of a unit vector is round(v * FIXED_ONE) in 16-bit fixed point, at most FIXED_ONE - 1 either way;
+# NOT_A_NUMBER is the first component of a vector that held a NaN or an infinity.
+FIXED_ONE = 1 << 15
+NOT_A_NUMBER = -FIXED_ONE
 # Vectors shorter than this are scaled by it instead of by their length: a zero vector stays zero.
 EPSILON = 1e-12
 # The reference gathers windows of the query for as many rows as fit into this many bytes.
 GATHER_BYTES = 16 << 20
+
+
+Precision = Literal["full", "reduced"]
 
 
 @dataclass(frozen=True)
@@ -24,41 +32,93 @@ class TemplateBank:
     """Templates [N, C, H, W] normalised and packed once, for many calls of ``mutual_match``.
 
     ``panels`` is [H * W, ceil(N / 16), C, 16]: unit feature vectors with templates in the last dimension; the last
-    panel is filled up by repeating its last template, which changes no maximum.
+    panel is filled up by repeating its last template, which changes no maximum. With reduced precision it is int16
+    fixed point, [H * W, ceil(N / 16), ceil(C / 2), 32]: two channels of a template lie beside each other.
     """
 
     panels: Tensor
     count: int
+    channels: int
     height: int
     width: int
 
     @property
-    def channels(self) -> int:
-        """Number of channels C."""
-        return self.panels.shape[2]
+    def precision(self) -> Precision:
+        """``reduced`` where the panels are fixed point."""
+        return "reduced" if self.panels.dtype == torch.int16 else "full"
 
     def templates(self) -> Tensor:
         """The normalised templates [N, C, H, W], unpacked; pack them together with new ones to extend a bank."""
-        lanes = self.panels.permute(1, 3, 2, 0).flatten(0, 1)[: self.count]
+        lanes = self.unpacked().permute(1, 3, 2, 0).flatten(0, 1)[: self.count]
         return lanes.reshape(self.count, self.channels, self.height, self.width)
 
+    def unpacked(self) -> Tensor:
+        """The panels as floats [H * W, ceil(N / 16), C, 16]."""
+        if self.precision == "full":
+            return self.panels
+        channels = self.panels.unflatten(3, (PANEL_LANES, 2)).transpose(3, 4).flatten(2, 3)
+        return _from_fixed_point(channels[:, :, : self.channels], 2)
 
-def pack_templates(templates: Tensor) -> TemplateBank:
+
+def pack_templates(templates: Tensor, precision: Precision = "full") -> TemplateBank:
     """Normalise and pack templates [N, C, H, W], float32 or float64; takes as much memory again as they do.
 
+    Args:
+        templates: features of the normal images.
+        precision: ``reduced`` keeps components in 16 bits, which halves the memory and shortens matching
+            (docs/benchmarks.md). Rounding changes a distance by about 1e-5 (standard deviation) and by at most
+            sqrt(C) / 2^15. It takes float32 on the CPU.
+
     Raises:
-        InputError: not a float32 or float64 tensor of four dimensions, or one of N, C, H, W is zero.
+        InputError: not a float32 or float64 tensor of four dimensions, one of N, C, H, W is zero, or reduced precision
+            is asked of float64 or of another device.
     """
     _check_features("templates", templates)
     count, channels, height, width = templates.shape
     if 0 in templates.shape:
         raise InputError(f"templates [N, C, H, W] must not be empty, but have the shape {list(templates.shape)}")
-    panels = templates.new_empty(height * width, -(-count // PANEL_LANES), channels, PANEL_LANES, requires_grad=False)
+    if precision not in ("full", "reduced"):
+        raise InputError(f"precision must be full or reduced, but is {precision!r}")
+    if precision == "reduced" and (templates.dtype != torch.float32 or templates.device.type != "cpu"):
+        raise InputError(
+            f"reduced precision takes float32 on the CPU, but templates are {templates.dtype} on {templates.device}"
+        )
+    panels = templates.new_empty(
+        (height * width, -(-count // PANEL_LANES), *_panel_shape(channels, precision)),
+        dtype=torch.int16 if precision == "reduced" else templates.dtype,
+        requires_grad=False,
+    )
     for index, lanes in enumerate(templates.detach().split(PANEL_LANES)):
         repeats = PANEL_LANES - len(lanes)
         filled = torch.cat([lanes, lanes[-1:].expand(repeats, -1, -1, -1)]) if repeats else lanes
-        panels[:, index] = functional.normalize(filled, dim=1, eps=EPSILON).flatten(2).permute(2, 1, 0)
-    return TemplateBank(panels, count, height, width)
+        panel = functional.normalize(filled, dim=1, eps=EPSILON).flatten(2).permute(2, 1, 0)
+        panels[:, index] = panel if precision == "full" else _paired(_to_fixed_point(panel, 1))
+    return TemplateBank(panels, count, channels, height, width)
+
+
+def _panel_shape(channels: int, precision: Precision) -> tuple[int, int]:
+    return (channels, PANEL_LANES) if precision == "full" else (-(-channels // 2), 2 * PANEL_LANES)
+
+
+def _paired(panel: Tensor) -> Tensor:
+    """[P, C, 16] to [P, ceil(C / 2), 32], two channels of a template beside each other."""
+    even = functional.pad(panel, (0, 0, 0, panel.shape[1] % 2))
+    paired: Tensor = even.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
+    return paired
+
+
+def _to_fixed_point(unit: Tensor, dim: int) -> Tensor:
+    """Unit vectors along ``dim`` in 16 bits."""
+    fixed = (unit * FIXED_ONE).round().clamp(1 - FIXED_ONE, FIXED_ONE - 1).nan_to_num()
+    fixed.narrow(dim, 0, 1).masked_fill_(~torch.isfinite(unit).all(dim, keepdim=True), NOT_A_NUMBER)
+    return fixed.to(torch.int16)
+
+
+def _from_fixed_point(fixed: Tensor, dim: int) -> Tensor:
+    """What the vectors along ``dim`` stand for; those that are not a number become NaN."""
+    bad = fixed.narrow(dim, 0, 1) == NOT_A_NUMBER
+    unit: Tensor = (fixed.float() / FIXED_ONE).masked_fill(bad, torch.nan)
+    return unit
 
 
 @torch.no_grad()
@@ -80,7 +140,7 @@ def mutual_match(
     Args:
         query: features [B, C, H, W], float32 or float64; B may be 0.
         templates: features [N, C, H, W] of the same dtype and device, or a bank from ``pack_templates``, which saves
-            packing them on every call.
+            packing them on every call and may have reduced precision.
         forward_window: side of the forward window in pixels, odd.
         backward_window: side of the backward window in pixels, odd.
         backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` to force it. Native backends
@@ -114,9 +174,10 @@ def _check_pair(query: Tensor, bank: TemplateBank) -> None:
     expected = [bank.channels, bank.height, bank.width]
     if list(query.shape[1:]) != expected:
         raise InputError(f"query must be [B, C, H, W] = [any, {str(expected)[1:]}, but is {list(query.shape)}")
-    if query.dtype != bank.panels.dtype or query.device != bank.panels.device:
+    dtype = torch.float32 if bank.precision == "reduced" else bank.panels.dtype
+    if query.dtype != dtype or query.device != bank.panels.device:
         raise InputError(
-            f"query and templates must agree, but are {query.dtype} on {query.device} and {bank.panels.dtype} on "
+            f"query and templates must agree, but are {query.dtype} on {query.device} and {dtype} on "
             f"{bank.panels.device}"
         )
 
@@ -127,6 +188,9 @@ def _check_pair(query: Tensor, bank: TemplateBank) -> None:
 def _reference(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> tuple[Tensor, Tensor]:
     """Plain torch: gather the query's windows, multiply them with the templates of each position, take maxima."""
     query = functional.normalize(query, dim=1, eps=EPSILON).contiguous(memory_format=torch.channels_last)
+    if bank.precision == "reduced":
+        query = _from_fixed_point(_to_fixed_point(query, 1), 1)
+    unpacked = bank.unpacked()
     batch, _, height, width = query.shape
     side = max(forward_window, backward_window)
     row_bytes = width * batch * side**2 * bank.channels * query.element_size()
@@ -134,7 +198,7 @@ def _reference(query: Tensor, bank: TemplateBank, forward_window: int, backward_
     windows = _windows(query, side)
     cosines = query.new_empty(batch, height, width, side, side)
     for top in range(0, height, rows):
-        panels = bank.panels[top * width : (top + rows) * width]
+        panels = unpacked[top * width : (top + rows) * width]
         cosines[:, top : top + rows] = _window_cosines(windows[:, :, top : top + rows], panels, bank.count)
     cosines.masked_fill_(~_inside(height, width, side).to(query.device), -torch.inf)
     return _forward_maximum(cosines, forward_window), _central(cosines, backward_window).amax(dim=(3, 4))
@@ -184,9 +248,9 @@ def _native(
     from pybench import _cpu
 
     query = query.detach()
-    batch, channels, height, width = query.shape
-    # Rows longer by one cache line: with a power of two, all pixels of a tile would fall into one set of the cache.
-    rows = query.new_empty(batch, height * width, channels + PANEL_LANES)[..., :channels]
+    batch, _, height, width = query.shape
+    length, step = _row_shape(bank)
+    rows = query.new_empty(batch, height * width, step, dtype=bank.panels.dtype)[..., :length]
     threads = torch.get_num_threads()
     _cpu.unit_rows(query.flatten(2).contiguous().__dlpack__(), EPSILON, threads, rows.__dlpack__())
     forward, backward = query.new_empty(2, batch, height * width)
@@ -203,6 +267,15 @@ def _native(
         backward.__dlpack__(),
     )
     return forward.view(batch, height, width), backward.view(batch, height, width)
+
+
+def _row_shape(bank: TemplateBank) -> tuple[int, int]:
+    """Length of a query's row, and the distance to the next: longer by one cache line, since with a power of two all
+    pixels of a tile would fall into one set of the cache."""
+    if bank.precision == "reduced":
+        length = 2 * bank.panels.shape[2]
+        return length, length + 2 * PANEL_LANES
+    return bank.channels, bank.channels + PANEL_LANES
 
 
 _op = Op("mutual_match", [*native(_native), Implementation("reference", _reference)])

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from pybench.ops import TemplateBank, backends, mutual_match, pack_templates
 from pybench.types import InputError
@@ -198,11 +199,71 @@ def test_bank_serves_as_the_templates_do(dtype: torch.dtype) -> None:
     query, templates = (t.to(dtype) for t in random_pair(7, 2, 21, 10, 5, 6))
     bank = pack_templates(templates)
     assert (bank.count, bank.channels, bank.height, bank.width) == (21, 10, 5, 6)
-    torch.testing.assert_close(bank.templates(), torch.nn.functional.normalize(templates, dim=1))
+    torch.testing.assert_close(bank.templates(), functional.normalize(templates, dim=1))
     for actual, expected in zip(mutual_match(query, bank, 3, 5), mutual_match(query, templates, 3, 5), strict=True):
         assert torch.equal(actual, expected)
     larger = pack_templates(torch.cat([bank.templates(), query]))
     assert mutual_match(query, larger, 1, 1)[0].max() < 1e-6
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+@quick
+@given(
+    seed=st.integers(0, 2**31),
+    batch=st.integers(0, 3),
+    count=st.integers(1, 40),
+    channels=st.one_of(st.integers(1, 40), st.sampled_from([511, 512, 513, 1025])),
+    size=st.tuples(st.integers(1, 8), st.integers(1, 6)),
+    forward_window=windows,
+    backward_window=windows,
+)
+def test_reduced_precision_equals_its_reference(
+    backend: str,
+    seed: int,
+    batch: int,
+    count: int,
+    channels: int,
+    size: tuple[int, int],
+    forward_window: int,
+    backward_window: int,
+) -> None:
+    query, templates = random_pair(seed, batch, count, channels, *size)
+    bank = pack_templates(templates, "reduced")
+    actual = mutual_match(query, bank, forward_window, backward_window, backend)
+    # A component between two steps may be rounded either way, which changes a cosine by at most 2^-15.
+    assert_maps(actual, mutual_match(query, bank, forward_window, backward_window, "reference"), 4e-5)
+    full = mutual_match(query, templates, forward_window, backward_window, "reference")
+    assert_maps(actual, full, math.sqrt(channels) / 2**15 + 2e-6)
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+def test_reduced_precision_is_as_exact_as_documented(backend: str) -> None:
+    query, templates = random_pair(12, 2, 33, 300, 8, 8)
+    expected = mutual_match(query, templates, 3, 3, "reference")
+    actual = mutual_match(query, pack_templates(templates, "reduced"), 3, 3, backend)
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert (ours - theirs).std() < 2e-5
+    constant = torch.ones(1, 1, 4, 4)  # a component of 1 is the largest that fixed point must hold
+    assert mutual_match(constant, pack_templates(constant, "reduced"), 3, 3, backend)[0].max() < 1e-4
+
+
+@pytest.mark.parametrize("backend", RUNNABLE)
+def test_reduced_precision_keeps_nan(backend: str) -> None:
+    query, templates = random_pair(13, 1, 20, 7, 5, 5)
+    query[0, 3, 0, 0] = math.inf
+    templates[17, 6, 4, 4] = math.nan
+    expected = mutual_match(query, templates, 3, 3, "reference")
+    bank = pack_templates(templates, "reduced")
+    assert_maps(mutual_match(query, bank, 3, 3, backend), expected, 1e-4)
+    assert torch.equal(bank.templates().isnan(), functional.normalize(templates, dim=1).isnan())
+
+
+def test_reduced_bank_can_be_unpacked_and_takes_half_the_memory() -> None:
+    _, templates = random_pair(14, 1, 21, 11, 4, 3)
+    bank = pack_templates(templates, "reduced")
+    assert (bank.precision, bank.count, bank.channels) == ("reduced", 21, 11)
+    torch.testing.assert_close(bank.templates(), functional.normalize(templates, dim=1), atol=2**-16, rtol=0)
+    assert bank.panels.nbytes == pack_templates(templates[:, :6]).panels.nbytes
 
 
 def test_the_reference_works_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,12 +300,21 @@ def test_refuses_with_a_reason(query: Tensor, templates: Tensor, forward_window:
         mutual_match(query, templates, forward_window, 3)
 
 
+def test_reduced_precision_refuses_with_a_reason() -> None:
+    with pytest.raises(InputError, match=r"takes float32 on the CPU, but templates are torch\.float64 on cpu"):
+        pack_templates(torch.ones(1, 2, 3, 3).double(), "reduced")
+    with pytest.raises(InputError, match="precision must be full or reduced, but is 'half'"):
+        pack_templates(torch.ones(1, 2, 3, 3), "half")
+    with pytest.raises(InputError, match=r"must agree, but are torch.float64 on cpu and torch.float32"):
+        mutual_match(torch.ones(1, 2, 3, 3).double(), pack_templates(torch.ones(1, 2, 3, 3), "reduced"), 3, 3)
+
+
 @pytest.mark.parametrize("backend", NATIVE)
 def test_forced_native_backends_do_not_fall_back(backend: str) -> None:
     query, templates = (t.double() for t in random_pair(10, 1, 2, 3, 4, 4))
     with pytest.raises(InputError, match=f"backend '{backend}': {backend}: it takes float32, not torch.float64"):
         mutual_match(query, templates, 3, 3, backend)
-    bank = TemplateBank(pack_templates(templates).panels.to("meta"), 2, 4, 4)
+    bank = TemplateBank(pack_templates(templates).panels.to("meta"), 2, 3, 4, 4)
     with pytest.raises(InputError, match="the tensors are on meta, not on the CPU"):
         mutual_match(query.to("meta"), bank, 3, 3, backend)
 

@@ -50,6 +50,7 @@ class TensorView {
 
   int64_t size(int dimension) const { return shape_[dimension]; }
   int64_t stride(int dimension) const { return strides_[dimension]; }
+  bool is_int16() const { return dtype_.code == dlpack::kInt && dtype_.bits == 16; }
 
   // Each check throws std::invalid_argument, which names `what`, says what was found and what would be right.
 
@@ -57,6 +58,9 @@ class TensorView {
   float* float32_on_cpu(const char* what, int ndim) const;
   // The data as int64 on the CPU with `ndim` dimensions.
   int64_t* int64_on_cpu(const char* what, int ndim) const;
+  // The data as int16 on the CPU with `ndim` dimensions.
+  int16_t* int16_on_cpu(const char* what, int ndim) const;
+  void require_dimensions(const char* what, int ndim) const;
   // A size of -1 accepts any.
   void require_shape(const char* what, const std::vector<int64_t>& shape) const;
   // Row-major without gaps in the last `dimensions` dimensions.
