@@ -5,7 +5,6 @@
 #include <cmath>
 #include <memory>
 #include <new>
-#include <numeric>
 #include <stdexcept>
 #include <vector>
 
@@ -110,7 +109,7 @@ class Selection {
   using Region = std::vector<int32_t>;  // its members
   using Regions = std::vector<Region>;
 
-  // The first k regions by first appearance, or one of all examples where there is none.
+  // The first k regions by first appearance. There always is one: all examples lie between two infinities of the plot.
   Regions first_regions(const std::vector<int32_t>& labels) const {
     Regions regions;
     std::vector<int32_t> rank_of(labels.size(), -1);
@@ -122,10 +121,6 @@ class Selection {
         regions.emplace_back();
       }
       regions[rank].push_back(static_cast<int32_t>(i));
-    }
-    if (regions.empty()) {
-      regions.emplace_back(labels.size());
-      std::iota(regions[0].begin(), regions[0].end(), 0);
     }
     regions.resize(std::min<size_t>(regions.size(), k_));
     return regions;

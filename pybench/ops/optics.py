@@ -46,9 +46,10 @@ def _reference_labels(rounded: Tensor, min_samples: int) -> NDArray[np.int64]:
     from sklearn.cluster import cluster_optics_xi
 
     reachability, predecessor, ordering = _reachability_graph(rounded.numpy(), min_samples)
-    labels, _ = cluster_optics_xi(
-        reachability=reachability, predecessor=predecessor, ordering=ordering, min_samples=min_samples
-    )
+    with np.errstate(divide="ignore"):
+        labels, _ = cluster_optics_xi(
+            reachability=reachability, predecessor=predecessor, ordering=ordering, min_samples=min_samples
+        )
     return np.asarray(labels, dtype=np.int64)
 
 

@@ -9,9 +9,9 @@
 namespace pybench {
 
 // Writes the selection.size(0) = K examples that represent each position: the centres of the regions of OPTICS by first
-// appearance (their medoids, or with `mean` their means), or of all examples where there is no region, then those of
-// the largest summed cosine distance to all that are chosen; the smallest index wins ties. Returns false, and leaves
-// `selected` unspecified, where a feature is a NaN or an infinity.
+// appearance (their medoids, or with `mean` their means), then those of the largest summed cosine distance to all that
+// are chosen; the smallest index wins ties. Returns false, and leaves `selected` unspecified, where a feature is a NaN
+// or an infinity.
 //
 // level: a name of simd_levels() that can run here.
 // features: [N, P, C], contiguous in C or in P; not empty. selected: output [K, P, C], contiguous, 1 <= K <= N.
