@@ -111,8 +111,8 @@ def optics_select(
         min_samples: neighbourhood size of OPTICS, in [2, N]; none takes max(2, N // k).
         center: ``medoid``, the region's member with the smallest summed distance to its members, or ``mean``, the
             mean of its feature vectors.
-        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` (numpy and scikit-learn, one pixel
-            after the other) to force it. Native backends take float32 on the CPU, compute distances in float32 and use
+        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` (numpy and scikit-learn, pixel by
+            pixel) to force it. Native backends take float32 on the CPU, compute distances in float32, and use
             ``torch.get_num_threads()`` threads; their result does not depend on it. On equal distances they choose as
             the reference does, but where the rounding of distances decides on a region they may choose other examples.
 
