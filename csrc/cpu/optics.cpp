@@ -34,6 +34,7 @@ class CosineDistances {
       : kernels_(kernels),
         count_(count),
         padded_(optics_padded(count)),
+        squares_(padded_),
         scales_(padded_),
         halves_(padded_),
         panels_(new float[padded_ * kOpticsDepth]),
@@ -41,10 +42,10 @@ class CosineDistances {
 
   // False where a feature is a NaN or an infinity.
   bool compute(const Examples& examples) {
+    kernels_.squared_lengths(examples.data, examples.step, examples.count, examples.channels, squares_.data());
     for (int64_t i = 0; i < examples.count; ++i) {
-      const double square = kernels_.squared_length(examples.row(i), examples.channels);
-      if (!std::isfinite(square)) return false;
-      scales_[i] = static_cast<float>(1 / std::max(std::sqrt(square), kEpsilon));
+      if (!std::isfinite(squares_[i])) return false;
+      scales_[i] = static_cast<float>(1 / std::max(std::sqrt(squares_[i]), kEpsilon));
     }
     for (int64_t channel = 0; channel < examples.channels; channel += kOpticsDepth) {
       const int64_t depth = std::min(examples.channels - channel, kOpticsDepth);
@@ -63,6 +64,7 @@ class CosineDistances {
  private:
   const OpticsGramKernels& kernels_;
   const int64_t count_, padded_;
+  std::vector<double> squares_;
   std::vector<float> scales_, halves_;
   std::unique_ptr<float[]> panels_, matrix_;
 };
@@ -137,7 +139,9 @@ class Selection {
   }
 
   int64_t add_distances_to(const Examples& examples, const float* vector) {
-    const double length = std::max(std::sqrt(kernels_.squared_length(vector, examples.channels)), kEpsilon);
+    double square;
+    kernels_.squared_lengths(vector, 0, 1, examples.channels, &square);
+    const double length = std::max(std::sqrt(square), kEpsilon);
     unit_.resize(examples.channels);
     for (int64_t i = 0; i < examples.channels; ++i) unit_[i] = static_cast<float>(vector[i] / length);
     to_vector_.resize(sums_.size());

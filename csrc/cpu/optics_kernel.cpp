@@ -37,9 +37,13 @@ inline void transpose(Quad (&q)[4]) {
   q[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
 }
 
+// Columns lie far apart, each in another page: they are fetched so many ahead.
+constexpr int64_t kAhead = 16;
+
 void gather(const float* columns, int64_t step, int64_t positions, int64_t channels, float* rows, int64_t row_step) {
   const int64_t whole = positions == kOpticsPositions ? channels / 4 * 4 : 0;
   for (int64_t channel = 0; channel < whole; channel += 4) {
+    for (int i = 0; i < 4; ++i) __builtin_prefetch(columns + (channel + kAhead + i) * step, 0, 2);
     for (int64_t position = 0; position < kOpticsPositions; position += 4) {
       Quad quads[4];
       for (int i = 0; i < 4; ++i) quads[i] = *(const UnalignedQuad*)(columns + (channel + i) * step + position);
@@ -54,22 +58,30 @@ void gather(const float* columns, int64_t step, int64_t positions, int64_t chann
   }
 }
 
-double squared_length(const float* row, int64_t channels) {
-  constexpr int kSums = 4;  // independent sums hide the latency of the additions
+double squared_length(const float* row, int64_t channels, const float* next) {
+  constexpr int kSums = 16 / kDoubles;  // a cache line; independent sums hide the latency of the additions
   Doubles sums[kSums] = {};
   int64_t channel = 0;
-  for (; channel + kSums * kDoubles <= channels; channel += kSums * kDoubles) {
-#pragma GCC unroll 4
+  for (; channel + 16 <= channels; channel += 16) {
+    __builtin_prefetch(next + channel, 0, 2);
+#pragma GCC unroll 8
     for (int i = 0; i < kSums; ++i) {
       const Doubles values = __builtin_convertvector(*(const Half*)(row + channel + i * kDoubles), Doubles);
       sums[i] += values * values;
     }
   }
-  const Doubles total = (sums[0] + sums[1]) + (sums[2] + sums[3]);
   double sum = 0;
-  for (int lane = 0; lane < kDoubles; ++lane) sum += total[lane];
+  for (int i = 0; i < kSums; ++i) {
+    for (int lane = 0; lane < kDoubles; ++lane) sum += sums[i][lane];
+  }
   for (; channel < channels; ++channel) sum += (double)row[channel] * row[channel];
   return sum;
+}
+
+void squared_lengths(const float* rows, int64_t row_step, int64_t count, int64_t channels, double* squares) {
+  for (int64_t i = 0; i < count; ++i) {
+    squares[i] = squared_length(rows + i * row_step, channels, rows + smaller(i + 1, count - 1) * row_step);
+  }
 }
 
 void pack(const float* rows, int64_t row_step, const float* scales, int64_t count, int64_t depth, float* panels) {
@@ -208,7 +220,7 @@ void dots(const float* rows, int64_t row_step, int64_t count, const float* vecto
 }  // namespace
 
 namespace PYBENCH_LEVEL {
-const OpticsGramKernels optics_gram = {gather, squared_length, pack, multiply, to_distances, add_row, dots};
+const OpticsGramKernels optics_gram = {gather, squared_lengths, pack, multiply, to_distances, add_row, dots};
 }  // namespace PYBENCH_LEVEL
 
 }  // namespace pybench

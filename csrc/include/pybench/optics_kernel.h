@@ -20,8 +20,8 @@ struct OpticsGramKernels {
   // rows[position][channel] = columns[channel * step + position] for up to kOpticsPositions positions.
   void (*gather)(const float* columns, int64_t step, int64_t positions, int64_t channels, float* rows,
                  int64_t row_step);
-  // Sum of squares in float64; not finite if and only if a value is not.
-  double (*squared_length)(const float* row, int64_t channels);
+  // Sums of squares in float64; not finite if and only if a value is not.
+  void (*squared_lengths)(const float* rows, int64_t row_step, int64_t count, int64_t channels, double* squares);
   // Packs `depth` <= kOpticsDepth channels of rows * scales: [ceil(count / lanes), depth, lanes].
   void (*pack)(const float* rows, int64_t row_step, const float* scales, int64_t count, int64_t depth, float* panels);
   // Sets, or with `add` increases, products[i, j] for i <= j by the dot products of packed rows.
