@@ -4,6 +4,7 @@
 #include "pybench/fma_peak.h"
 #include "pybench/k_center.h"
 #include "pybench/mutual_match.h"
+#include "pybench/optics.h"
 #include "pybench/perlin_noise.h"
 #include "pybench/simd.h"
 
@@ -31,4 +32,10 @@ PYBIND11_MODULE(_cpu, m) {
         py::call_guard<py::gil_scoped_release>());
   m.def("fma_peak", &pybench::fma_peak, py::arg("level"), py::arg("threads"), py::arg("repeats"), py::arg("tries"),
         py::call_guard<py::gil_scoped_release>());
+  m.def("optics_select", &pybench::optics_select, py::arg("level"), py::arg("features"), py::arg("min_samples"),
+        py::arg("mean"), py::arg("threads"), py::arg("selected"), py::call_guard<py::gil_scoped_release>());
+  m.def("optics_distances", &pybench::optics_distances, py::arg("level"), py::arg("examples"), py::arg("distances"),
+        py::call_guard<py::gil_scoped_release>());
+  m.def("optics_labels", &pybench::optics_labels, py::arg("level"), py::arg("distances"), py::arg("min_samples"),
+        py::arg("labels"), py::call_guard<py::gil_scoped_release>());
 }

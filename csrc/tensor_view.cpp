@@ -56,6 +56,11 @@ int32_t* TensorView::int32_on_cpu(const char* what, int ndim) const {
   return static_cast<int32_t*>(data_);
 }
 
+double* TensorView::float64_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kFloat, 64, 1}, ndim);
+  return static_cast<double*>(data_);
+}
+
 int64_t* TensorView::int64_on_cpu(const char* what, int ndim) const {
   require(what, {dlpack::kInt, 64, 1}, ndim);
   return static_cast<int64_t*>(data_);
