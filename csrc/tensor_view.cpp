@@ -1,5 +1,6 @@
 #include "pybench/tensor_view.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace pybench {
@@ -45,6 +46,21 @@ float* TensorView::float32_on_cpu(const char* what, int ndim) const {
   return static_cast<float*>(data_);
 }
 
+uint8_t* TensorView::uint8_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kUInt, 8, 1}, ndim);
+  return static_cast<uint8_t*>(data_);
+}
+
+int32_t* TensorView::int32_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kInt, 32, 1}, ndim);
+  return static_cast<int32_t*>(data_);
+}
+
+double* TensorView::float64_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kFloat, 64, 1}, ndim);
+  return static_cast<double*>(data_);
+}
+
 int64_t* TensorView::int64_on_cpu(const char* what, int ndim) const {
   require(what, {dlpack::kInt, 64, 1}, ndim);
   return static_cast<int64_t*>(data_);
@@ -55,11 +71,23 @@ int16_t* TensorView::int16_on_cpu(const char* what, int ndim) const {
   return static_cast<int16_t*>(data_);
 }
 
-void TensorView::require(const char* what, dlpack::DataType dtype, int ndim) const {
+float* TensorView::float32_on_cuda(const char* what, int ndim) const {
+  require(what, {dlpack::kFloat, 32, 1}, ndim, true);
+  return static_cast<float*>(data_);
+}
+
+uint16_t* TensorView::float16_on_cuda(const char* what, int ndim) const {
+  require(what, {dlpack::kFloat, 16, 1}, ndim, true);
+  return static_cast<uint16_t*>(data_);
+}
+
+void TensorView::require(const char* what, dlpack::DataType dtype, int ndim, bool on_cuda) const {
   const std::string name(what);
-  if (device_.type != dlpack::kCPU && device_.type != dlpack::kCUDAHost) {
-    throw std::invalid_argument(name + " must be on the CPU, but is on DLPack device type " +
-                                std::to_string(device_.type));
+  const bool there = on_cuda ? device_.type == dlpack::kKernelDevice
+                             : device_.type == dlpack::kCPU || device_.type == dlpack::kCUDAHost;
+  if (!there) {
+    throw std::invalid_argument(name + " must be on " + (on_cuda ? "a CUDA device" : "the CPU") +
+                                ", but is on DLPack device type " + std::to_string(device_.type));
   }
   if (dtype_.code != dtype.code || dtype_.bits != dtype.bits || dtype_.lanes != dtype.lanes) {
     throw std::invalid_argument(name + " must be " + dtype_name(dtype) + ", but is " + dtype_name(dtype_));
@@ -85,6 +113,7 @@ void TensorView::require_shape(const char* what, const std::vector<int64_t>& sha
 
 void TensorView::require_contiguous(const char* what, int dimensions) const {
   const int ndim = static_cast<int>(shape_.size());
+  if (std::find(shape_.begin(), shape_.end(), 0) != shape_.end()) return;  // nothing is read, whatever the strides say
   int64_t step = 1;
   for (int i = ndim - 1; i >= ndim - dimensions; --i) {
     if (shape_[i] > 1 && strides_[i] != step) {

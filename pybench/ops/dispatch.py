@@ -1,7 +1,8 @@
 """Choice of the implementation that runs an op, and the record of which one ran.
 
-An op has implementations tried in order, best first. Each says why it cannot run: on this machine at all, or on these
-arguments. ``backend="auto"`` takes the first that can; a named backend is forced and never falls back.
+An op has implementations tried in order, best first: CUDA, the levels of the CPU, the reference. Each says why it
+cannot run: on this machine at all, or on these arguments. ``backend="auto"`` takes the first that can; a named backend
+is forced and never falls back.
 """
 
 from __future__ import annotations
@@ -108,16 +109,22 @@ def _simd_levels() -> dict[str, str] | str:
     return dict(_cpu.simd_levels())
 
 
-def native(run: Callable[..., Any]) -> list[Implementation]:
+def native(run: Callable[..., Any], dtype: torch.dtype = torch.float32) -> list[Implementation]:
     """The native implementations of an op, best level first.
 
     Args:
-        run: takes the level's name and the op's arguments, of which the first is a tensor: float32 on the CPU.
+        run: takes the level's name and the op's arguments, of which the first is a tensor on the CPU.
+        dtype: what that tensor must be.
     """
     return [
-        Implementation(level, partial(run, level), partial(_unavailable, level), _unsuited)
+        Implementation(level, partial(run, level), partial(_unavailable, level), partial(_unsuited, dtype))
         for level in ("avx512", "avx2", "portable")
     ]
+
+
+def portable(run: Callable[..., Any]) -> Implementation:
+    """The native implementation of an op that gains nothing from one build per level."""
+    return Implementation("portable", run, partial(_unavailable, "portable"))
 
 
 def _unavailable(level: str) -> str:
@@ -125,7 +132,54 @@ def _unavailable(level: str) -> str:
     return levels if isinstance(levels, str) else levels[level]
 
 
-def _unsuited(tensor: Tensor, *_: object) -> str:
+def _unsuited(dtype: torch.dtype, tensor: Tensor, *_: object) -> str:
     if tensor.device.type != "cpu":
         return f"the tensors are on {tensor.device}, not on the CPU"
+    return "" if tensor.dtype == dtype else f"it takes {str(dtype).removeprefix('torch.')}, not {tensor.dtype}"
+
+
+@cache
+def _cuda_unavailable() -> str:
+    try:
+        import pybench._cuda  # noqa: F401
+    except ImportError as error:
+        return (
+            f"the extension pybench._cuda is not installed ({error}); "
+            "it is built where a CUDA compiler (nvcc) is found when the package is installed"
+        )
+    return "" if torch.cuda.is_available() else "torch sees no NVIDIA GPU"
+
+
+def _cuda_unsuited(tensor: Tensor, *_: object) -> str:
+    if tensor.device.type != "cuda":
+        return f"the tensors are on {tensor.device}, not on a GPU"
+    if torch.cuda.get_device_capability(tensor.device) < (8, 0):
+        return f"it needs a GPU of compute capability 8.0 or newer, unlike {torch.cuda.get_device_name(tensor.device)}"
     return "" if tensor.dtype == torch.float32 else f"it takes float32, not {tensor.dtype}"
+
+
+def cuda(run: Callable[..., Any], unsuited: Callable[..., str] = _suits) -> Implementation:
+    """The implementation of an op for NVIDIA GPUs.
+
+    Args:
+        run: takes the op's arguments, of which the first is a tensor: float32 on a GPU. It calls ``pybench._cuda``
+            inside ``current_stream``, with tensors that it has allocated itself, and does not wait for the result.
+        unsuited: what else keeps it from running on these arguments.
+    """
+
+    def reason(*arguments: Any) -> str:
+        return _cuda_unsuited(*arguments) or unsuited(*arguments)
+
+    return Implementation("cuda", run, _cuda_unavailable, reason)
+
+
+@contextmanager
+def current_stream(tensor: Tensor) -> Iterator[int]:
+    """Make the tensor's GPU the current one inside the ``with`` block and give its current stream as an integer."""
+    with torch.cuda.device(tensor.device):
+        yield torch.cuda.current_stream().cuda_stream
+
+
+def capsule(tensor: Tensor) -> Any:
+    """The tensor as a DLPack capsule for ``pybench._cuda``, without making streams wait for each other."""
+    return tensor.detach().__dlpack__(stream=-1)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pybench.ops.dispatch import Implementation, Op, native
+from pybench.ops.dispatch import Implementation, Op, capsule, cuda, current_stream, native
 from pybench.types import InputError
 
 # The bank lies in panels of this many templates, so that vector lanes are templates (csrc/include/pybench).
@@ -20,6 +20,9 @@ FIXED_ONE = 1 << 15
 NOT_A_NUMBER = -FIXED_ONE
 # Vectors shorter than this are scaled by it instead of by their length: a zero vector stays zero.
 EPSILON = 1e-12
+# On a GPU, rows of the query hold as many halves for as many rows of a panel (csrc/cuda/mutual_match.cu).
+CHUNK_ROWS, CHUNK_HALVES = 64, 128
+LARGEST_WINDOW = 61
 # The reference gathers windows of the query for as many rows as fit into this many bytes.
 GATHER_BYTES = 16 << 20
 
@@ -33,7 +36,8 @@ class TemplateBank:
 
     ``panels`` is [H * W, ceil(N / 16), C, 16]: unit feature vectors with templates in the last dimension; the last
     panel is filled up by repeating its last template, which changes no maximum. With reduced precision it is int16
-    fixed point, [H * W, ceil(N / 16), ceil(C / 2), 32]: two channels of a template lie beside each other.
+    fixed point on the CPU and float16 on a GPU, [H * W, ceil(N / 16), ceil(C / 2), 32]: two channels of a template lie
+    beside each other.
     """
 
     panels: Tensor
@@ -44,8 +48,14 @@ class TemplateBank:
 
     @property
     def precision(self) -> Precision:
-        """``reduced`` where the panels are fixed point."""
-        return "reduced" if self.panels.dtype == torch.int16 else "full"
+        """``reduced`` where the panels hold 16 bits for a component."""
+        return "reduced" if self.panels.element_size() == 2 else "full"
+
+    def to(self, device: str) -> TemplateBank:
+        """The bank on another device; reduced precision is packed anew where devices keep it differently."""
+        if self.precision == "reduced" and torch.device(device).type != self.panels.device.type:
+            return pack_templates(self.templates().to(device), "reduced")
+        return replace(self, panels=self.panels.to(device))
 
     def templates(self) -> Tensor:
         """The normalised templates [N, C, H, W], unpacked; pack them together with new ones to extend a bank."""
@@ -57,7 +67,7 @@ class TemplateBank:
         if self.precision == "full":
             return self.panels
         channels = self.panels.unflatten(3, (PANEL_LANES, 2)).transpose(3, 4).flatten(2, 3)
-        return _from_fixed_point(channels[:, :, : self.channels], 2)
+        return _from_16_bits(channels[:, :, : self.channels], 2)
 
 
 def pack_templates(templates: Tensor, precision: Precision = "full") -> TemplateBank:
@@ -66,12 +76,12 @@ def pack_templates(templates: Tensor, precision: Precision = "full") -> Template
     Args:
         templates: features of the normal images.
         precision: ``reduced`` keeps components in 16 bits, which halves the memory and shortens matching
-            (docs/benchmarks.md). Rounding changes a distance by about 1e-5 (standard deviation) and by at most
-            sqrt(C) / 2^15. It takes float32 on the CPU.
+            (docs/benchmarks.md). It takes float32. Rounding changes a distance by about 1e-5 (standard deviation) and
+            by at most sqrt(C) / 2^15 on the CPU, in fixed point; by at most 2^-10 on a GPU, in float16.
 
     Raises:
         InputError: not a float32 or float64 tensor of four dimensions, one of N, C, H, W is zero, or reduced precision
-            is asked of float64 or of another device.
+            is asked of float64.
     """
     _check_features("templates", templates)
     count, channels, height, width = templates.shape
@@ -79,20 +89,19 @@ def pack_templates(templates: Tensor, precision: Precision = "full") -> Template
         raise InputError(f"templates [N, C, H, W] must not be empty, but have the shape {list(templates.shape)}")
     if precision not in ("full", "reduced"):
         raise InputError(f"precision must be full or reduced, but is {precision!r}")
-    if precision == "reduced" and (templates.dtype != torch.float32 or templates.device.type != "cpu"):
-        raise InputError(
-            f"reduced precision takes float32 on the CPU, but templates are {templates.dtype} on {templates.device}"
-        )
+    if precision == "reduced" and templates.dtype != torch.float32:
+        raise InputError(f"reduced precision takes float32, but templates are {templates.dtype}")
+    reduced = torch.int16 if templates.device.type == "cpu" else torch.float16
     panels = templates.new_empty(
         (height * width, -(-count // PANEL_LANES), *_panel_shape(channels, precision)),
-        dtype=torch.int16 if precision == "reduced" else templates.dtype,
+        dtype=reduced if precision == "reduced" else templates.dtype,
         requires_grad=False,
     )
     for index, lanes in enumerate(templates.detach().split(PANEL_LANES)):
         repeats = PANEL_LANES - len(lanes)
         filled = torch.cat([lanes, lanes[-1:].expand(repeats, -1, -1, -1)]) if repeats else lanes
         panel = functional.normalize(filled, dim=1, eps=EPSILON).flatten(2).permute(2, 1, 0)
-        panels[:, index] = panel if precision == "full" else _paired(_to_fixed_point(panel, 1))
+        panels[:, index] = panel if precision == "full" else _paired(_to_16_bits(panel, 1, reduced))
     return TemplateBank(panels, count, channels, height, width)
 
 
@@ -105,6 +114,16 @@ def _paired(panel: Tensor) -> Tensor:
     even = functional.pad(panel, (0, 0, 0, panel.shape[1] % 2))
     paired: Tensor = even.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
     return paired
+
+
+def _to_16_bits(unit: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
+    """Unit vectors along ``dim`` as float16 or, for int16, in fixed point."""
+    return _to_fixed_point(unit, dim) if dtype == torch.int16 else unit.half()
+
+
+def _from_16_bits(rounded: Tensor, dim: int) -> Tensor:
+    """What ``_to_16_bits`` made of unit vectors along ``dim``."""
+    return _from_fixed_point(rounded, dim) if rounded.dtype == torch.int16 else rounded.float()
 
 
 def _to_fixed_point(unit: Tensor, dim: int) -> Tensor:
@@ -143,8 +162,9 @@ def mutual_match(
             packing them on every call and may have reduced precision.
         forward_window: side of the forward window in pixels, odd.
         backward_window: side of the backward window in pixels, odd.
-        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` to force it. Native backends
-            take float32 on the CPU and use ``torch.get_num_threads()`` threads; their result does not depend on it.
+        backend: ``auto``, or one of ``cuda``, ``avx512``, ``avx2``, ``portable``, ``reference`` to force it. ``cuda``
+            takes float32 on a GPU and windows of at most 61 pixels; the next three take float32 on the CPU and use
+            ``torch.get_num_threads()`` threads, on which their result does not depend.
 
     Returns:
         The forward and the backward map, each [B, H, W].
@@ -189,7 +209,7 @@ def _reference(query: Tensor, bank: TemplateBank, forward_window: int, backward_
     """Plain torch: gather the query's windows, multiply them with the templates of each position, take maxima."""
     query = functional.normalize(query, dim=1, eps=EPSILON).contiguous(memory_format=torch.channels_last)
     if bank.precision == "reduced":
-        query = _from_fixed_point(_to_fixed_point(query, 1), 1)
+        query = _from_16_bits(_to_16_bits(query, 1, bank.panels.dtype), 1)
     unpacked = bank.unpacked()
     batch, _, height, width = query.shape
     side = max(forward_window, backward_window)
@@ -278,4 +298,41 @@ def _row_shape(bank: TemplateBank) -> tuple[int, int]:
     return bank.channels, bank.channels + PANEL_LANES
 
 
-_op = Op("mutual_match", [*native(_native), Implementation("reference", _reference)])
+def _cuda(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> tuple[Tensor, Tensor]:
+    from pybench import _cuda
+
+    query = query.detach()
+    batch, _, height, width = query.shape
+    split = bank.precision == "full"
+    chunks = -(-bank.panels.shape[2] // CHUNK_ROWS)
+    rows = query.new_empty(batch, height * width, chunks * CHUNK_HALVES, dtype=torch.float16)
+    table = query.new_empty(batch, max(forward_window, backward_window) ** 2, height * width)
+    forward, backward = query.new_empty(2, batch, height * width)
+    with current_stream(query) as stream:
+        _cuda.unit_rows(capsule(query.flatten(2).contiguous()), EPSILON, split, capsule(rows), stream)
+        _cuda.mutual_match(
+            capsule(rows),
+            capsule(bank.panels),
+            bank.channels,
+            height,
+            width,
+            forward_window,
+            backward_window,
+            split,
+            capsule(table),
+            capsule(forward),
+            capsule(backward),
+            stream,
+        )
+    return forward.view(batch, height, width), backward.view(batch, height, width)
+
+
+def _cuda_unsuited(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> str:
+    if bank.panels.dtype == torch.int16:
+        return "a bank of reduced precision must be packed from templates on the GPU"
+    if max(forward_window, backward_window) > LARGEST_WINDOW:
+        return f"windows must not be larger than {LARGEST_WINDOW}"
+    return ""
+
+
+_op = Op("mutual_match", [cuda(_cuda, _cuda_unsuited), *native(_native), Implementation("reference", _reference)])

@@ -14,7 +14,8 @@ from torch.nn import functional
 from pybench.ops import TemplateBank, backends, mutual_match, pack_templates
 from pybench.types import InputError
 
-RUNNABLE = [name for name, reason in backends()["mutual_match"].items() if not reason]
+CPU_BACKENDS = {name: reason for name, reason in backends()["mutual_match"].items() if name != "cuda"}
+RUNNABLE = [name for name, reason in CPU_BACKENDS.items() if not reason]
 NATIVE = [name for name in RUNNABLE if name != "reference"]
 quick = settings(derandomize=True, deadline=None, max_examples=25)
 windows = st.sampled_from([1, 3, 5, 7, 9])
@@ -266,6 +267,14 @@ def test_reduced_bank_can_be_unpacked_and_takes_half_the_memory() -> None:
     assert bank.panels.nbytes == pack_templates(templates[:, :6]).panels.nbytes
 
 
+def test_a_bank_moves_to_another_device() -> None:
+    _, templates = random_pair(15, 1, 21, 11, 4, 3)
+    assert pack_templates(templates).to("meta").panels.device.type == "meta"
+    reduced = pack_templates(templates, "reduced")
+    assert torch.equal(reduced.to("cpu").panels, reduced.panels)
+    assert reduced.to("meta").panels.dtype == torch.float16
+
+
 def test_the_reference_works_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     query, templates = random_pair(8, 2, 5, 7, 9, 4)
     expected = mutual_match(query, templates, 3, 5, "reference")
@@ -301,7 +310,7 @@ def test_refuses_with_a_reason(query: Tensor, templates: Tensor, forward_window:
 
 
 def test_reduced_precision_refuses_with_a_reason() -> None:
-    with pytest.raises(InputError, match=r"takes float32 on the CPU, but templates are torch\.float64 on cpu"):
+    with pytest.raises(InputError, match=r"takes float32, but templates are torch\.float64"):
         pack_templates(torch.ones(1, 2, 3, 3).double(), "reduced")
     with pytest.raises(InputError, match="precision must be full or reduced, but is 'half'"):
         pack_templates(torch.ones(1, 2, 3, 3), "half")
@@ -319,7 +328,13 @@ def test_forced_native_backends_do_not_fall_back(backend: str) -> None:
         mutual_match(query.to("meta"), bank, 3, 3, backend)
 
 
-@pytest.mark.parametrize("backend", [name for name in backends()["mutual_match"] if name not in RUNNABLE])
+def test_the_gpu_backend_says_what_it_lacks() -> None:
+    query, templates = random_pair(12, 1, 2, 3, 4, 4)
+    with pytest.raises(InputError, match=r"cuda: (.*pybench\._cuda is not installed|torch sees no|.* not on a GPU)"):
+        mutual_match(query, templates, 3, 3, "cuda")
+
+
+@pytest.mark.parametrize("backend", [name for name in CPU_BACKENDS if name not in RUNNABLE])
 def test_backends_of_other_processors_say_so(backend: str) -> None:
     query, templates = random_pair(11, 1, 2, 3, 4, 4)
     with pytest.raises(InputError, match=f"{backend}: this (processor|build)"):

@@ -41,6 +41,12 @@ struct ManagedTensor {
   void (*deleter)(ManagedTensor*);
 };
 
+#ifdef PYBENCH_CUDA_ON_HOST  // the tests' build, in which kernels run on the CPU (docs/cuda.md)
+constexpr DeviceType kKernelDevice = kCPU;
+#else
+constexpr DeviceType kKernelDevice = kCUDA;
+#endif
+
 }  // namespace dlpack
 
 class TensorView {
@@ -56,10 +62,19 @@ class TensorView {
 
   // The data as float32 on the CPU with `ndim` dimensions.
   float* float32_on_cpu(const char* what, int ndim) const;
+  // The data as uint8 on the CPU with `ndim` dimensions.
+  uint8_t* uint8_on_cpu(const char* what, int ndim) const;
+  // The data as int32 on the CPU with `ndim` dimensions.
+  int32_t* int32_on_cpu(const char* what, int ndim) const;
+  // The data as float64 on the CPU with `ndim` dimensions.
+  double* float64_on_cpu(const char* what, int ndim) const;
   // The data as int64 on the CPU with `ndim` dimensions.
   int64_t* int64_on_cpu(const char* what, int ndim) const;
   // The data as int16 on the CPU with `ndim` dimensions.
   int16_t* int16_on_cpu(const char* what, int ndim) const;
+  // The data as float32, or as the bits of float16, on a CUDA device with `ndim` dimensions.
+  float* float32_on_cuda(const char* what, int ndim) const;
+  uint16_t* float16_on_cuda(const char* what, int ndim) const;
   void require_dimensions(const char* what, int ndim) const;
   // A size of -1 accepts any.
   void require_shape(const char* what, const std::vector<int64_t>& shape) const;
@@ -67,7 +82,7 @@ class TensorView {
   void require_contiguous(const char* what, int dimensions) const;
 
  private:
-  void require(const char* what, dlpack::DataType dtype, int ndim) const;
+  void require(const char* what, dlpack::DataType dtype, int ndim, bool on_cuda = false) const;
 
   void* data_ = nullptr;
   dlpack::Device device_{};
