@@ -359,6 +359,7 @@ void mutual_match(const TensorView& rows, const TensorView& panels, int64_t chan
   problem.panel_rows = static_cast<int>(split ? channels : divided_up(channels, 2));
   problem.panel_count = static_cast<int>(panels.size(1));
   problem.chunks = divided_up(problem.panel_rows, kStepRows * kChunkSteps);
+  if (problem.panel_count < 1 || channels < 1) throw std::invalid_argument("panels must hold a template and a channel");
   rows.require_shape("rows", {-1, positions, problem.chunks * kChunkBytes / 2});
   panels.require_shape("panels", {positions, -1, problem.panel_rows, split ? kLanes : 2 * kLanes});
   table.require_shape("table", {images, side * side, positions});
@@ -371,7 +372,6 @@ void mutual_match(const TensorView& rows, const TensorView& panels, int64_t chan
   }
   float* forward_data = forward.float32_on_cuda("forward", 2);
   float* backward_data = backward.float32_on_cuda("backward", 2);
-  if (problem.panel_count < 1 || channels < 1) throw std::invalid_argument("panels must hold a template and a channel");
   if (side > kLargestWindow) {
     throw std::invalid_argument("windows must not be larger than " + std::to_string(kLargestWindow));
   }
