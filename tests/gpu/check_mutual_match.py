@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import random
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,7 +15,6 @@ import torch
 from measure import Case, largest_error, milliseconds, tensor_peak
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.cpp_extension import CUDA_HOME
 
 from pybench.ops import TemplateBank, mutual_match, pack_templates
 
@@ -93,7 +94,7 @@ def _error(query: Tensor, templates: Tensor, bank: TemplateBank, forward_window:
 def _naive_kernel() -> Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]:
     source = Path(__file__).with_name("naive_mutual_match.cu")
     folder = tempfile.mkdtemp()
-    nvcc = f"{CUDA_HOME}/bin/nvcc" if CUDA_HOME else "nvcc"
+    nvcc = os.environ.get("CUDACXX") or shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
     library = f"{folder}/naive.so"
     subprocess.run(
         [nvcc, "-O3", "-arch=native", "-shared", "-Xcompiler", "-fPIC", str(source), "-o", library], check=True
