@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench wheel gpu-check clean
+.PHONY: help install run test lint sanitize sanitize-threads bench gpu-check wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -27,6 +27,12 @@ lint: install  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+sanitize: install  ## the tests of the native ops under AddressSanitizer and UndefinedBehaviorSanitizer
+	.ci/sanitize address,undefined
+
+sanitize-threads: install  ## what the native ops do on several threads, under ThreadSanitizer
+	.ci/sanitize thread -k threads
 
 bench: install  ## the benchmarks of the native ops, each beside what a user would otherwise call
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,iqr,rounds

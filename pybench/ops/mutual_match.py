@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -50,6 +50,12 @@ class TemplateBank:
     def precision(self) -> Precision:
         """``reduced`` where the panels hold 16 bits for a component."""
         return "reduced" if self.panels.element_size() == 2 else "full"
+
+    def to(self, device: str) -> TemplateBank:
+        """The bank on another device; reduced precision is packed anew where devices keep it differently."""
+        if self.precision == "reduced" and torch.device(device).type != self.panels.device.type:
+            return pack_templates(self.templates().to(device), "reduced")
+        return replace(self, panels=self.panels.to(device))
 
     def templates(self) -> Tensor:
         """The normalised templates [N, C, H, W], unpacked; pack them together with new ones to extend a bank."""
@@ -105,8 +111,9 @@ def _panel_shape(channels: int, precision: Precision) -> tuple[int, int]:
 
 def _paired(panel: Tensor) -> Tensor:
     """[P, C, 16] to [P, ceil(C / 2), 32], two channels of a template beside each other."""
-    even: Tensor = functional.pad(panel, (0, 0, 0, panel.shape[1] % 2))
-    return even.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
+    even = functional.pad(panel, (0, 0, 0, panel.shape[1] % 2))
+    paired: Tensor = even.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
+    return paired
 
 
 def _to_16_bits(unit: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
