@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint sanitize sanitize-threads bench wheel clean
+.PHONY: help install run test lint sanitize sanitize-threads bench gpu-check wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -36,6 +36,10 @@ sanitize-threads: install  ## what the native ops do on several threads, under T
 
 bench: install  ## the benchmarks of the native ops, each beside what a user would otherwise call
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,iqr,rounds
+
+gpu-check: install  ## build the ops for this machine's NVIDIA GPU, check them against float64 and time them
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --config-settings cmake.define.PYBENCH_CUDA=ON --editable .
+	$(BIN)/python tests/gpu/check.py
 
 wheel: install  ## a wheel in dist/
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
