@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.integrate import trapezoid
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from pybench import registry
@@ -75,7 +76,7 @@ def straightforward_aupro(
     inside = rate <= LIMIT
     rates = np.append(rate[inside], LIMIT)
     overlaps = np.append(overlap[inside], np.interp(LIMIT, rate, overlap))
-    return float(np.trapezoid(overlaps, rates) / LIMIT)
+    return float(trapezoid(overlaps, rates) / LIMIT)
 
 
 def extra_mb(call: Callable[[], object]) -> float:
