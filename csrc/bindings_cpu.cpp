@@ -1,4 +1,5 @@
 #include "pybench/bindings.h"
+#include "pybench/depthwise_conv2d.h"
 #include "pybench/fma_peak.h"
 #include "pybench/k_center.h"
 #include "pybench/mutual_match.h"
@@ -17,5 +18,11 @@ PYBIND11_MODULE(_cpu, m) {
   m.def("k_center", &pybench::k_center, py::arg("level"), py::arg("points"), py::arg("first"), py::arg("threads"),
         py::arg("chosen"), py::call_guard<py::gil_scoped_release>());
   m.def("fma_peak", &pybench::fma_peak, py::arg("level"), py::arg("threads"), py::arg("repeats"), py::arg("tries"),
+        py::call_guard<py::gil_scoped_release>());
+  m.def("depthwise_conv2d", &pybench::depthwise_conv2d, py::arg("level"), py::arg("x"), py::arg("weight"),
+        py::arg("bias"), py::arg("transposed"), py::arg("threads"), py::arg("output"),
+        py::call_guard<py::gil_scoped_release>());
+  m.def("depthwise_conv2d_weight_gradient", &pybench::depthwise_conv2d_weight_gradient, py::arg("level"),
+        py::arg("output_gradient"), py::arg("x"), py::arg("threads"), py::arg("weight_gradient"),
         py::call_guard<py::gil_scoped_release>());
 }

@@ -1,5 +1,6 @@
 """Hot operations: public functions that validate, plain references, and native implementations chosen at run time."""
 
+from pybench.ops.depthwise import depthwise_conv2d, fold_small_kernel
 from pybench.ops.dispatch import backends, record
 from pybench.ops.mutual_match import Precision, TemplateBank, mutual_match, pack_templates
 from pybench.ops.optics import optics_labels, optics_select
@@ -8,6 +9,8 @@ __all__ = [
     "Precision",
     "TemplateBank",
     "backends",
+    "depthwise_conv2d",
+    "fold_small_kernel",
     "mutual_match",
     "optics_labels",
     "optics_select",

@@ -1,0 +1,246 @@
+"""Depthwise convolution with large kernels: the encoder of paper 002, after RepLKNet (Ding et al. 2022)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.grad import conv2d_weight
+
+from pybench.ops.dispatch import Implementation, Op, native
+from pybench.types import InputError
+
+
+def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, backend: str = "auto") -> Tensor:
+    """Correlate every channel with a kernel of its own; stride 1, zeros around the image, the size stays.
+
+    Differentiable with respect to ``x``, ``weight`` and ``bias``, any number of times. Native backends compute only
+    the products that lie inside the image, so a NaN or an infinity reaches exactly what it takes part in.
+
+    Args:
+        x: images [B, C, H, W], float32 or float64; B may be 0.
+        weight: kernels [C, 1, kh, kw] with odd sides, which may be larger than the image.
+        bias: [C], added to each channel, or none.
+        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` to force it, for the gradients
+            too. Native backends take float32 on the CPU and use ``torch.get_num_threads()`` threads; their result does
+            not depend on it.
+
+    Returns:
+        [B, C, H, W], in channels_last where x is so, else contiguous; native backends are as fast in both.
+
+    Raises:
+        InputError: shapes, dtypes or devices do not fit together, a side is even, or the backend cannot run.
+    """
+    _check_images(x)
+    _check_kernels("weight", weight, x)
+    if bias is not None:
+        _check_bias("bias", bias, weight)
+    if torch.compiler.is_compiling() or (torch.is_grad_enabled() and _requires_grad(x, weight, bias)):
+        output: Tensor = _convolve(x, weight, bias, False, backend)
+    else:
+        output = _op(backend, x, weight, bias, False)
+    return output
+
+
+def fold_small_kernel(
+    weight: Tensor, bias: Tensor | None, small_weight: Tensor, small_bias: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Fold the parallel small kernel into the large one (re-parameterisation of RepLKNet, Ding et al. 2022, Sec. 3).
+
+    ``depthwise_conv2d`` with what is returned gives the sum of the two with each of both. Differentiable.
+
+    Args:
+        weight: kernels [C, 1, kh, kw] with odd sides.
+        bias: [C] or none.
+        small_weight: kernels [C, 1, h, w] with odd sides, h <= kh and w <= kw.
+        small_bias: [C] or none.
+
+    Returns:
+        The weight [C, 1, kh, kw], and the bias [C], or none where both are none.
+
+    Raises:
+        InputError: shapes, dtypes or devices do not fit together, or a side is even.
+    """
+    _check_kernels("weight", weight)
+    _check_kernels("small_weight", small_weight, weight)
+    rows, columns = (weight.shape[i] - small_weight.shape[i] for i in (2, 3))
+    if rows < 0 or columns < 0:
+        raise InputError(
+            f"small_weight must not be larger than weight, but has the shape {list(small_weight.shape)} beside "
+            f"{list(weight.shape)}"
+        )
+    for name, values in (("bias", bias), ("small_bias", small_bias)):
+        if values is not None:
+            _check_bias(name, values, weight)
+    folded = weight + functional.pad(small_weight, (columns // 2, columns // 2, rows // 2, rows // 2))
+    return folded, small_bias if bias is None else bias if small_bias is None else bias + small_bias
+
+
+def _check_images(x: Tensor) -> None:
+    if x.dim() != 4 or x.dtype not in (torch.float32, torch.float64) or 0 in x.shape[1:]:
+        raise InputError(
+            f"x must be float32 or float64 [B, C, H, W] with C, H, W > 0, but is {x.dtype} of shape {list(x.shape)}"
+        )
+
+
+def _check_kernels(name: str, weight: Tensor, other: Tensor | None = None) -> None:
+    """Kernels [C, 1, odd, odd]; C, dtype and device are those of ``other``: images, or kernels."""
+    shape = weight.shape
+    if len(shape) != 4 or shape[1] != 1 or shape[2] % 2 == 0 or shape[3] % 2 == 0:
+        raise InputError(f"{name} must be [C, 1, kh, kw] with odd kh and kw, but has the shape {list(shape)}")
+    if other is not None:
+        channels = other.shape[0 if name == "small_weight" else 1]
+        if shape[0] != channels:
+            raise InputError(f"{name} must have {channels} kernels, one per channel, but has the shape {list(shape)}")
+        _check_same(name, weight, other)
+
+
+def _check_bias(name: str, bias: Tensor, weight: Tensor) -> None:
+    if bias.shape != weight.shape[:1]:
+        raise InputError(f"{name} must have the shape [{weight.shape[0]}], but has {list(bias.shape)}")
+    _check_same(name, bias, weight)
+
+
+def _check_same(name: str, tensor: Tensor, other: Tensor) -> None:
+    if tensor.dtype != other.dtype or tensor.device != other.device:
+        raise InputError(
+            f"{name} must be {other.dtype} on {other.device} as the rest, but is {tensor.dtype} on {tensor.device}"
+        )
+
+
+def _requires_grad(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    return x.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
+
+
+# --- the ops as torch knows them: the convolution and its gradient for the weight; each is the other's derivative -----
+
+
+@torch.library.custom_op(
+    "pybench::depthwise_conv2d",
+    mutates_args=(),
+    schema="(Tensor x, Tensor weight, Tensor? bias, bool transposed, str backend) -> Tensor",
+)
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool, backend: str) -> Tensor:
+    """``transposed`` turns the kernels by 180 degrees: then gradients for the output become those for x."""
+    output: Tensor = _op(backend, x, weight, bias, transposed)
+    return output
+
+
+@torch.library.custom_op(
+    "pybench::depthwise_conv2d_weight_gradient",
+    mutates_args=(),
+    schema="(Tensor gradient, Tensor x, SymInt kernel_height, SymInt kernel_width, str backend) -> Tensor",
+)
+def _correlate(gradient: Tensor, x: Tensor, kernel_height: int, kernel_width: int, backend: str) -> Tensor:
+    """Gradient for the weight [C, 1, kh, kw] from that for the output, [B, C, H, W] as x."""
+    result: Tensor = _gradient_op(backend, gradient, x, kernel_height, kernel_width)
+    return result
+
+
+@_convolve.register_fake
+def _(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool, backend: str) -> Tensor:
+    return torch.empty_like(x, memory_format=_layout(x))
+
+
+@_correlate.register_fake
+def _(gradient: Tensor, x: Tensor, kernel_height: int, kernel_width: int, backend: str) -> Tensor:
+    return x.new_empty(x.shape[1], 1, kernel_height, kernel_width)
+
+
+def _save_convolve(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, weight, _, ctx.transposed, ctx.backend = inputs
+    ctx.save_for_backward(x, weight)
+
+
+def _differentiate_convolve(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    x, weight = ctx.saved_tensors
+    for_x = for_weight = for_bias = None
+    if ctx.needs_input_grad[0]:
+        for_x = _convolve(gradient, weight, None, not ctx.transposed, ctx.backend)
+    if ctx.needs_input_grad[1]:
+        for_weight = _correlate(gradient, x, weight.shape[2], weight.shape[3], ctx.backend)
+        for_weight = for_weight.flip(2, 3) if ctx.transposed else for_weight
+    if ctx.needs_input_grad[2]:
+        for_bias = gradient.sum((0, 2, 3))
+    return for_x, for_weight, for_bias, None, None
+
+
+def _save_correlate(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    gradient, x, _, _, ctx.backend = inputs
+    ctx.save_for_backward(gradient, x)
+
+
+def _differentiate_correlate(ctx: Any, weight: Tensor) -> tuple[Tensor | None, ...]:
+    gradient, x = ctx.saved_tensors
+    for_gradient = _convolve(x, weight, None, False, ctx.backend) if ctx.needs_input_grad[0] else None
+    for_x = _convolve(gradient, weight, None, True, ctx.backend) if ctx.needs_input_grad[1] else None
+    return for_gradient, for_x, None, None, None
+
+
+_convolve.register_autograd(_differentiate_convolve, setup_context=_save_convolve)
+_correlate.register_autograd(_differentiate_correlate, setup_context=_save_correlate)
+
+
+# --- implementations --------------------------------------------------------------------------------------------------
+
+
+def _layout(x: Tensor) -> torch.memory_format:
+    """Of outputs that belong to x."""
+    if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last):
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def _padding(kernel_height: int, kernel_width: int) -> tuple[int, int]:
+    return kernel_height // 2, kernel_width // 2
+
+
+def _reference(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
+    kernels = weight.flip(2, 3) if transposed else weight
+    output = functional.conv2d(x, kernels, bias, padding=_padding(*weight.shape[2:]), groups=len(weight))
+    return output.contiguous(memory_format=_layout(x))
+
+
+def _reference_gradient(gradient: Tensor, x: Tensor, kernel_height: int, kernel_width: int) -> Tensor:
+    shape = (x.shape[1], 1, kernel_height, kernel_width)
+    result: Tensor = conv2d_weight(x, shape, gradient, padding=_padding(*shape[2:]), groups=shape[0])
+    return result.contiguous()
+
+
+def _native(level: str, x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
+    from pybench import _cpu
+
+    layout = _layout(x)
+    output = torch.empty_like(x, memory_format=layout, requires_grad=False)
+    _cpu.depthwise_conv2d(
+        level,
+        x.detach().contiguous(memory_format=layout).__dlpack__(),
+        weight.detach().contiguous().__dlpack__(),
+        None if bias is None else bias.detach().contiguous().__dlpack__(),
+        transposed,
+        torch.get_num_threads(),
+        output.__dlpack__(),
+    )
+    return output
+
+
+def _native_gradient(level: str, gradient: Tensor, x: Tensor, kernel_height: int, kernel_width: int) -> Tensor:
+    from pybench import _cpu
+
+    result = x.new_empty(x.shape[1], 1, kernel_height, kernel_width, requires_grad=False)
+    _cpu.depthwise_conv2d_weight_gradient(
+        level,
+        gradient.detach().contiguous(memory_format=_layout(gradient)).__dlpack__(),
+        x.detach().contiguous(memory_format=_layout(x)).__dlpack__(),
+        torch.get_num_threads(),
+        result.__dlpack__(),
+    )
+    return result
+
+
+_op = Op("depthwise_conv2d", [*native(_native), Implementation("reference", _reference)])
+_gradient_op = Op(
+    "depthwise_conv2d_weight_gradient", [*native(_native_gradient), Implementation("reference", _reference_gradient)]
+)
