@@ -4,10 +4,10 @@ BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench wheel clean
+.PHONY: help install run test lint sanitize sanitize-threads bench gpu-check wheel clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
 
 install: .venv/installed  ## make .venv, build the native ops, install pybench (editable) with the test tools
 
@@ -28,8 +28,18 @@ lint: install  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+sanitize: install  ## the tests of the native ops under AddressSanitizer and UndefinedBehaviorSanitizer
+	.ci/sanitize address,undefined
+
+sanitize-threads: install  ## what the native ops do on several threads, under ThreadSanitizer
+	.ci/sanitize thread -k threads
+
 bench: install  ## the benchmarks of the native ops, each beside what a user would otherwise call
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,iqr,rounds
+
+gpu-check: install  ## build the ops for this machine's NVIDIA GPU, check them against float64 and time them
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --config-settings cmake.define.PYBENCH_CUDA=ON --editable .
+	$(BIN)/python tests/gpu/check.py
 
 wheel: install  ## a wheel in dist/
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -1,8 +1,11 @@
 #include "pybench/bindings.h"
+#include "pybench/connected_regions.h"
 #include "pybench/depthwise_conv2d.h"
 #include "pybench/fma_peak.h"
 #include "pybench/k_center.h"
 #include "pybench/mutual_match.h"
+#include "pybench/optics.h"
+#include "pybench/perlin_noise.h"
 #include "pybench/simd.h"
 
 namespace py = pybind11;
@@ -17,7 +20,9 @@ PYBIND11_MODULE(_cpu, m) {
         py::arg("threads"), py::arg("forward"), py::arg("backward"), py::call_guard<py::gil_scoped_release>());
   m.def("k_center", &pybench::k_center, py::arg("level"), py::arg("points"), py::arg("first"), py::arg("threads"),
         py::arg("chosen"), py::call_guard<py::gil_scoped_release>());
-  m.def("fma_peak", &pybench::fma_peak, py::arg("level"), py::arg("threads"), py::arg("repeats"), py::arg("tries"),
+  m.def("connected_regions", &pybench::connected_regions, py::arg("masks"), py::arg("threads"), py::arg("labels"),
+        py::arg("counts"), py::call_guard<py::gil_scoped_release>());
+  m.def("perlin_noise", &pybench::perlin_noise, py::arg("gradients"), py::arg("noise"),
         py::call_guard<py::gil_scoped_release>());
   m.def("depthwise_conv2d", &pybench::depthwise_conv2d, py::arg("level"), py::arg("x"), py::arg("weight"),
         py::arg("bias"), py::arg("transposed"), py::arg("threads"), py::arg("output"),
@@ -25,4 +30,12 @@ PYBIND11_MODULE(_cpu, m) {
   m.def("depthwise_conv2d_weight_gradient", &pybench::depthwise_conv2d_weight_gradient, py::arg("level"),
         py::arg("output_gradient"), py::arg("x"), py::arg("threads"), py::arg("weight_gradient"),
         py::call_guard<py::gil_scoped_release>());
+  m.def("fma_peak", &pybench::fma_peak, py::arg("level"), py::arg("threads"), py::arg("repeats"), py::arg("tries"),
+        py::call_guard<py::gil_scoped_release>());
+  m.def("optics_select", &pybench::optics_select, py::arg("level"), py::arg("features"), py::arg("min_samples"),
+        py::arg("mean"), py::arg("threads"), py::arg("selected"), py::call_guard<py::gil_scoped_release>());
+  m.def("optics_distances", &pybench::optics_distances, py::arg("level"), py::arg("examples"), py::arg("distances"),
+        py::call_guard<py::gil_scoped_release>());
+  m.def("optics_labels", &pybench::optics_labels, py::arg("level"), py::arg("distances"), py::arg("min_samples"),
+        py::arg("labels"), py::call_guard<py::gil_scoped_release>());
 }

@@ -1,5 +1,6 @@
 #include "pybench/tensor_view.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace pybench {
@@ -43,6 +44,21 @@ TensorView::TensorView(const dlpack::Tensor& tensor)
 float* TensorView::float32_on_cpu(const char* what, int ndim) const {
   require(what, {dlpack::kFloat, 32, 1}, ndim);
   return static_cast<float*>(data_);
+}
+
+uint8_t* TensorView::uint8_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kUInt, 8, 1}, ndim);
+  return static_cast<uint8_t*>(data_);
+}
+
+int32_t* TensorView::int32_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kInt, 32, 1}, ndim);
+  return static_cast<int32_t*>(data_);
+}
+
+double* TensorView::float64_on_cpu(const char* what, int ndim) const {
+  require(what, {dlpack::kFloat, 64, 1}, ndim);
+  return static_cast<double*>(data_);
 }
 
 int64_t* TensorView::int64_on_cpu(const char* what, int ndim) const {
@@ -97,6 +113,7 @@ void TensorView::require_shape(const char* what, const std::vector<int64_t>& sha
 
 void TensorView::require_contiguous(const char* what, int dimensions) const {
   const int ndim = static_cast<int>(shape_.size());
+  if (std::find(shape_.begin(), shape_.end(), 0) != shape_.end()) return;  // nothing is read, whatever the strides say
   int64_t step = 1;
   for (int i = ndim - 1; i >= ndim - dimensions; --i) {
     if (shape_[i] > 1 && strides_[i] != step) {

@@ -79,7 +79,7 @@ class Hetmm(BackboneMethod):
     def fit(self, train: Images) -> None:
         layers = self._extract(train)
         if self.params.sheets is not None:
-            layers = [_select(layer, self.params.sheets) for layer in layers]
+            layers = [_select(layer, self.params.sheets, self.context.backend) for layer in layers]
         self.banks = [pack_templates(layer, self.params.precision) for layer in layers]
 
     def update(self, images: Images) -> None:
@@ -100,9 +100,7 @@ class Hetmm(BackboneMethod):
         return {"banks": [vars(bank) for bank in self.banks]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.banks = [
-            TemplateBank(**{**bank, "panels": bank["panels"].to(self.context.device)}) for bank in state["banks"]
-        ]
+        self.banks = [TemplateBank(**bank).to(self.context.device) for bank in state["banks"]]
 
     def _extract(self, images: Images) -> list[Tensor]:
         layers: list[list[Tensor]] = [[] for _ in self.params.layers]
@@ -112,8 +110,8 @@ class Hetmm(BackboneMethod):
         return [torch.cat(collected) for collected in layers]
 
 
-def _select(layer: Tensor, sheets: int) -> Tensor:
+def _select(layer: Tensor, sheets: int, backend: str) -> Tensor:
     """Keep ``sheets`` of the templates [N, C, H, W] at every position."""
     _, channels, height, width = layer.shape
-    selected = optics_select(layer.flatten(2).transpose(1, 2), sheets)
+    selected = optics_select(layer.flatten(2).transpose(1, 2), sheets, backend=backend)
     return selected.transpose(1, 2).reshape(-1, channels, height, width)

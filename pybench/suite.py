@@ -50,7 +50,7 @@ class ResourcesRequest(_Strict):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Literal["auto"] | int = "auto"
-    backend: str = "auto"
+    backend: Literal["auto", "cuda", "avx512", "avx2", "portable", "reference"] = "auto"
 
 
 class Profile(_Strict):

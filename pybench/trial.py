@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pybench import data, memory, registry, strict_yaml
 from pybench.environment import environment
@@ -24,8 +23,8 @@ from pybench.images import DecodedImages, fingerprint, read_mask
 from pybench.metrics._bootstrap import bootstrap_interval
 from pybench.metrics._curves import curves
 from pybench.metrics._evaluate import by_defect_type, evaluate
-from pybench.metrics._regions import EIGHT_CONNECTED
 from pybench.ops import dispatch
+from pybench.ops.regions import connected_regions
 from pybench.records import Record, Status, TrialSpec
 from pybench.types import Context, Evaluation, InputError, Method, Prediction, Sample
 
@@ -248,9 +247,9 @@ def _meet_masks(
 
 def _to_input(mask: NDArray[np.bool_], geometry: Geometry) -> tuple[NDArray[np.bool_], int]:
     """A mask at the model's input size, and how many of its regions have no pixel there."""
-    regions, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
-    small = geometry.labels_to_input(regions)
-    return small > 0, count - len(np.unique(small[small > 0]))
+    regions, counts = connected_regions(mask[None])
+    small = geometry.labels_to_input(regions[0])
+    return small > 0, int(counts[0]) - len(np.unique(small[small > 0]))
 
 
 def _intervals(

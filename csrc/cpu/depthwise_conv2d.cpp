@@ -33,6 +33,9 @@ struct Images {
   }
 
   int64_t pixels() const { return height * width; }
+  int64_t groups() const { return (channels + kGroupChannels - 1) / kGroupChannels; }
+  // Number of channels in the group that begins with this one.
+  int64_t group_at(int64_t channel) const { return std::min<int64_t>(kGroupChannels, channels - channel); }
   float* at(int64_t image, int64_t channel) const { return values + image * image_step + channel * channel_step; }
 };
 
@@ -50,30 +53,39 @@ Images kernels_of(const char* what, const TensorView& view, int64_t channels) {
   return kernels;
 }
 
-// A plane in memory of its own, at the begin of a cache line so that no vector lies across two.
-class OwnPlane {
+// A group of channels of an image or of a kernel in memory of its own, which begins with a cache line so that no vector
+// lies across two.
+class Group {
  public:
-  OwnPlane(const DepthwiseKernels& simd, int64_t height, int64_t width)
-      : simd_(simd), values_(static_cast<float*>(::operator new(bytes(height * width), kLine))),
-        plane_{values_.get(), height, width} {}
+  Group(const DepthwiseKernels& simd, const Images& size)
+      : simd_(simd), height_(size.height), width_(size.width), size_(size.pixels() * kGroupChannels),
+        values_(static_cast<float*>(::operator new(static_cast<size_t>(size_) * sizeof(float), kLine))) {}
 
-  const Plane& plane() const { return plane_; }
+  // The plane that begins with this channel of the group.
+  Plane plane(int64_t channel) const { return {values_.get() + channel * height_ * width_, height_, width_}; }
 
   void pack(const Images& images, int64_t image, int64_t channel, bool reversed) {
-    simd_.pack(images.at(image, channel), images.pixels(), images.pixel_step, present(images, channel),
-               images.channel_step, reversed, plane_.values);
+    simd_.pack(images.at(image, channel), images.pixels(), images.pixel_step, images.group_at(channel),
+               images.channel_step, reversed, values_.get());
   }
 
   void unpack(const Images& images, int64_t image, int64_t channel) const {
-    simd_.unpack(plane_.values, images.pixels(), images.pixel_step, present(images, channel), images.channel_step,
+    simd_.unpack(values_.get(), images.pixels(), images.pixel_step, images.group_at(channel), images.channel_step,
                  images.at(image, channel));
   }
 
+  void clear() { std::fill_n(values_.get(), size_, 0.0f); }
+
   // Every pixel to the `count` values given, and to zero in the other lanes.
   void fill(const float* values, int64_t count) {
-    for (int64_t pixel = 0; pixel < plane_.height * plane_.width; ++pixel) {
-      float* lanes = plane_.values + pixel * simd_.lanes;
-      std::fill(std::copy_n(values, count, lanes), lanes + simd_.lanes, 0.0f);
+    const int64_t plane_size = height_ * width_ * simd_.lanes;
+    for (int64_t lane = 0; lane < kGroupChannels; lane += simd_.lanes) {
+      float* plane = values_.get() + lane * height_ * width_;
+      const int64_t given = std::clamp<int64_t>(count - lane, 0, simd_.lanes);
+      std::fill(std::copy_n(values + lane, given, plane), plane + simd_.lanes, 0.0f);
+      for (int64_t done = simd_.lanes; done < plane_size; done *= 2) {
+        std::copy_n(plane, std::min(done, plane_size - done), plane + done);
+      }
     }
   }
 
@@ -83,15 +95,18 @@ class OwnPlane {
     void operator()(float* values) const { ::operator delete(values, kLine); }
   };
 
-  size_t bytes(int64_t pixels) const { return static_cast<size_t>(pixels * simd_.lanes) * sizeof(float); }
-  int64_t present(const Images& images, int64_t channel) const {
-    return std::min(simd_.lanes, images.channels - channel);
-  }
-
   const DepthwiseKernels& simd_;
+  int64_t height_, width_, size_;
   std::unique_ptr<float, Free> values_;
-  Plane plane_;
 };
+
+// As many threads as have enough to do: starting one takes as long as about a million products.
+int threads_worth(int threads, const Images& images, const Images& kernels) {
+  constexpr int64_t kProducts = 1 << 20;
+  const int64_t products = images.count * images.channels * images.pixels() * std::min(kernels.height, images.height) *
+                           std::min(kernels.width, images.width);
+  return static_cast<int>(std::clamp<int64_t>(products / kProducts, 1, std::max(1, threads)));
+}
 
 }  // namespace
 
@@ -110,23 +125,32 @@ void depthwise_conv2d(const std::string& level, const TensorView& x, const Tenso
 
   // The narrower of image and kernel steps along the other; exchanged, both are turned by 180 degrees.
   const bool exchanged = kernels.width > inputs.width;
-  const int64_t groups = (inputs.channels + simd.lanes - 1) / simd.lanes;
-  parallel_for(threads, groups * inputs.count, [&](int64_t first, int64_t last) {
-    OwnPlane kernel(simd, kernels.height, kernels.width), image(simd, inputs.height, inputs.width),
-        sums(simd, inputs.height, inputs.width);
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t channel = i / inputs.count * simd.lanes, index = i % inputs.count;
-      if (i == first || index == 0) kernel.pack(kernels, 0, channel, transposed != exchanged);
-      image.pack(inputs, index, channel, exchanged);
-      sums.fill(biases ? biases + channel : nullptr, biases ? std::min(simd.lanes, inputs.channels - channel) : 0);
-      if (exchanged) {
-        simd.correlate(image.plane(), kernel.plane(), kernels.height / 2 - inputs.height + 1,
-                       kernels.width / 2 - inputs.width + 1, sums.plane());
-      } else {
-        simd.correlate(kernel.plane(), image.plane(), -(kernels.height / 2), -(kernels.width / 2), sums.plane());
+  parallel_for_each_thread(threads_worth(threads, inputs, kernels), inputs.groups() * inputs.count, [&] {
+    return [&, kernel = Group(simd, kernels), image = Group(simd, inputs), sums = Group(simd, inputs),
+            packed = int64_t{-1}](int64_t first, int64_t last) mutable {
+      for (int64_t i = first; i < last; ++i) {
+        const int64_t channel = i / inputs.count * kGroupChannels, index = i % inputs.count;
+        const int64_t present = inputs.group_at(channel);
+        if (channel != packed) kernel.pack(kernels, 0, channel, transposed != exchanged);
+        packed = channel;
+        image.pack(inputs, index, channel, exchanged);
+        if (biases) {
+          sums.fill(biases + channel, present);
+        } else {
+          sums.clear();
+        }
+        for (int64_t lane = 0; lane < present; lane += simd.lanes) {
+          if (exchanged) {
+            simd.correlate(image.plane(lane), kernel.plane(lane), kernels.height / 2 - inputs.height + 1,
+                           kernels.width / 2 - inputs.width + 1, sums.plane(lane));
+          } else {
+            simd.correlate(kernel.plane(lane), image.plane(lane), -(kernels.height / 2), -(kernels.width / 2),
+                           sums.plane(lane));
+          }
+        }
+        sums.unpack(outputs, index, channel);
       }
-      sums.unpack(outputs, index, channel);
-    }
+    };
   });
 }
 
@@ -137,20 +161,23 @@ void depthwise_conv2d_weight_gradient(const std::string& level, const TensorView
   const Images kernels = kernels_of("weight_gradient", weight_gradient, inputs.channels);
   output_gradient.require_shape("output_gradient", {inputs.count, inputs.channels, inputs.height, inputs.width});
 
-  const int64_t groups = (inputs.channels + simd.lanes - 1) / simd.lanes;
-  parallel_for(threads, groups, [&](int64_t first, int64_t last) {
-    OwnPlane gradient(simd, inputs.height, inputs.width), image(simd, inputs.height, inputs.width),
-        sums(simd, kernels.height, kernels.width);
-    for (int64_t group = first; group < last; ++group) {
-      const int64_t channel = group * simd.lanes;
-      sums.fill(nullptr, 0);
-      for (int64_t index = 0; index < inputs.count; ++index) {
-        gradient.pack(gradients, index, channel, false);
-        image.pack(inputs, index, channel, false);
-        simd.correlate(gradient.plane(), image.plane(), -(kernels.height / 2), -(kernels.width / 2), sums.plane());
+  parallel_for_each_thread(threads_worth(threads, inputs, kernels), inputs.groups(), [&] {
+    return [&, gradient = Group(simd, inputs), image = Group(simd, inputs), sums = Group(simd, kernels)](
+               int64_t first, int64_t last) mutable {
+      for (int64_t group = first; group < last; ++group) {
+        const int64_t channel = group * kGroupChannels;
+        sums.clear();
+        for (int64_t index = 0; index < inputs.count; ++index) {
+          gradient.pack(gradients, index, channel, false);
+          image.pack(inputs, index, channel, false);
+          for (int64_t lane = 0; lane < inputs.group_at(channel); lane += simd.lanes) {
+            simd.correlate(gradient.plane(lane), image.plane(lane), -(kernels.height / 2), -(kernels.width / 2),
+                           sums.plane(lane));
+          }
+        }
+        sums.unpack(kernels, 0, channel);
       }
-      sums.unpack(kernels, 0, channel);
-    }
+    };
   });
 }
 

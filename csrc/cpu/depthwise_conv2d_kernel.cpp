@@ -1,5 +1,5 @@
-// The inner loops of depthwise_conv2d, compiled once per level with PYBENCH_LEVEL (a namespace) and PYBENCH_LANES (floats
-// per vector). Like all kernels they live in an anonymous namespace and use nothing of the standard library.
+// The inner loops of depthwise_conv2d, compiled once per level with PYBENCH_LEVEL (a namespace) and PYBENCH_LANES
+// (floats per vector). Like all kernels they live in an anonymous namespace and use nothing of the standard library.
 
 #include "pybench/depthwise_conv2d_kernel.h"
 
@@ -7,10 +7,11 @@ namespace pybench {
 namespace {
 
 constexpr int kLanes = PYBENCH_LANES;
-// Outputs whose sums are held in registers at a time: with fewer than eight the latency of two multiply-adds a cycle shows.
+// Outputs whose sums are held in registers at a time. Fewer than eight leave the latency of two multiply-adds a cycle
+// uncovered; the wider a tile, the more of its steps along a border are for a part of it.
 constexpr int kTileHeight = PYBENCH_LANES == 16 ? 4 : 3;
 constexpr int kTileWidth = 4;
-// Rows of both planes that all tiles of an output row go through before the next rows: they stay in the first-level cache.
+// All tiles of some output rows go through so much of both planes before they go on: it stays in the first-level cache.
 constexpr int64_t kBlockBytes = 16 << 10;
 
 typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
@@ -43,7 +44,9 @@ inline __attribute__((always_inline)) void step(const float* a, const float* b, 
   }
 }
 
-// Two steps at once: each vector of b is loaded for both.
+// Two steps at once: each vector of b is loaded for both. What looks like detours is for the compiler: it must not
+// compute each address anew (the asm hides how the rows of b are related), nor load a vector twice because the second
+// load fits into an instruction (volatile), nor keep vectors for the next two steps, for which there are no registers.
 template <int Height, int Width>
 inline __attribute__((always_inline)) void two_steps(const float* a, const float* b, int64_t b_step,
                                                      Vec (&sums)[Height][Width]) {
@@ -119,35 +122,53 @@ void tile_of(int64_t height, int64_t width, const Rows& rows, float* outputs, in
   tile<Height, Width>(rows, outputs, output_step);
 }
 
-// Adds the products of the rows [first, last) of a to `height` rows of outputs from y on, which all of them reach.
-void rows_of_tiles(const Plane& a, const Plane& b, int64_t first, int64_t last, int64_t top, int64_t left, int64_t y,
-                   int64_t height, const Plane& sums) {
-  const int64_t begin = larger(0, 1 - left - a.width), end = smaller(sums.width, b.width - left);
-  const int64_t most = smaller(kTileWidth, b.width), tiles = (end - begin + most - 1) / most;
-  const int64_t block = larger(1, kBlockBytes / ((a.width + b.width) * kLanes * (int64_t)sizeof(float)));
-  for (int64_t i = first; i < last; i += block) {
-    Rows rows{a.values + i * a.width * kLanes, b.values + (i + y + top) * b.width * kLanes, smaller(block, last - i),
-              a.width, b.width, 0};
-    for (int64_t n = 0; n < tiles; ++n) {
-      const int64_t x = begin + n * (end - begin) / tiles, next = begin + (n + 1) * (end - begin) / tiles;
-      rows.shift = x + left;
-      tile_of<kTileHeight, kTileWidth>(height, next - x, rows, sums.values + (y * sums.width + x) * kLanes,
-                                       sums.width * kLanes);
+// [begin, end) in as few parts of at most `most` as can be, of balanced sizes: 31 are 4 + 4 + 4 + 4 + 4 + 4 + 4 + 3.
+struct Parts {
+  int64_t begin, count, size, longer;  // the first `longer` parts have one more than `size`
+
+  Parts(int64_t first, int64_t end, int64_t most) : begin(first), count((end - first + most - 1) / most) {
+    size = count > 0 ? (end - first) / count : 0;
+    longer = end - first - size * count;
+  }
+  int64_t at(int64_t part) const { return begin + part * size + smaller(part, longer); }
+};
+
+// What `correlate` takes, and how it divides its work.
+struct Correlation {
+  const Plane &a, &b;
+  int64_t top, left;
+  const Plane& sums;
+  Parts columns;  // of the outputs that have any product
+  int64_t block;  // rows of a
+};
+
+// Adds the products of the rows [first, last) of a, which all of them take, to `height` rows of outputs from y on.
+void rows_of_tiles(const Correlation& it, int64_t first, int64_t last, int64_t y, int64_t height) {
+  for (int64_t i = first; i < last; i += it.block) {
+    Rows rows{it.a.values + i * it.a.width * kLanes, it.b.values + (i + y + it.top) * it.b.width * kLanes,
+              smaller(it.block, last - i), it.a.width, it.b.width, 0};
+    for (int64_t part = 0; part < it.columns.count; ++part) {
+      const int64_t x = it.columns.at(part);
+      rows.shift = x + it.left;
+      tile_of<kTileHeight, kTileWidth>(height, it.columns.at(part + 1) - x, rows,
+                                       it.sums.values + (y * it.sums.width + x) * kLanes, it.sums.width * kLanes);
     }
   }
 }
 
-// Tiles have balanced sides: 64 rows are 20 x 3 + 2 x 2. What not all rows of a tile reach is added to each on its own.
 void correlate(const Plane& a, const Plane& b, int64_t top, int64_t left, const Plane& sums) {
-  const int64_t tiles = (sums.height + kTileHeight - 1) / kTileHeight;
-  for (int64_t n = 0; n < tiles; ++n) {
-    const int64_t y = n * sums.height / tiles, next = (n + 1) * sums.height / tiles;
+  const Parts columns(larger(0, 1 - left - a.width), smaller(sums.width, b.width - left), smaller(kTileWidth, b.width));
+  const int64_t block = larger(1, kBlockBytes / ((a.width + b.width) * kLanes * (int64_t)sizeof(float)));
+  const Correlation it{a, b, top, left, sums, columns, block};
+  const Parts tiles(0, sums.height, kTileHeight);
+  for (int64_t n = 0; n < tiles.count; ++n) {
+    const int64_t y = tiles.at(n), next = tiles.at(n + 1);
     const int64_t begin = larger(0, -(y + top)), end = larger(begin, smaller(a.height, b.height - (next - 1) - top));
-    rows_of_tiles(a, b, begin, end, top, left, y, next - y, sums);
-    for (int64_t row = y; row < next; ++row) {
+    rows_of_tiles(it, begin, end, y, next - y);
+    for (int64_t row = y; row < next; ++row) {  // what not all rows of the tile take
       const int64_t first = larger(0, -(row + top)), last = smaller(a.height, b.height - row - top);
-      rows_of_tiles(a, b, first, smaller(begin, last), top, left, row, 1, sums);
-      rows_of_tiles(a, b, end, last, top, left, row, 1, sums);
+      rows_of_tiles(it, first, smaller(begin, last), row, 1);
+      rows_of_tiles(it, end, last, row, 1);
     }
   }
 }
@@ -168,42 +189,57 @@ inline void transpose(const float* from, int64_t from_step, float* to, int64_t t
   *(UnalignedQuad*)(to + 3 * to_step) = __builtin_shufflevector(c, d, 2, 3, 6, 7);
 }
 
+// Where a lane of the first pixel lies in the planes of a group.
+inline int64_t lane_offset(int64_t lane, int64_t pixels) { return lane / kLanes * pixels * kLanes + lane % kLanes; }
+
 void pack(const float* values, int64_t pixels, int64_t pixel_step, int64_t channels, int64_t channel_step,
-          bool reversed, float* plane) {
+          bool reversed, float* planes) {
   const int64_t step = reversed ? -kLanes : kLanes;
-  float* to = reversed ? plane + (pixels - 1) * kLanes : plane;
+  float* to = reversed ? planes + (pixels - 1) * kLanes : planes;
   int64_t pixel = 0;
-  if (channels == kLanes && channel_step == 1) {
-    for (; pixel < pixels; ++pixel) *(Unaligned*)(to + pixel * step) = load(values + pixel * pixel_step);
-  } else if (channels == kLanes && pixel_step == 1) {
-    for (; pixel + 4 <= pixels; pixel += 4) {
-      for (int lane = 0; lane < kLanes; lane += 4) {
-        transpose(values + pixel + lane * channel_step, channel_step, to + pixel * step + lane, step);
+  if (channels == kGroupChannels && channel_step == 1) {
+    for (; pixel < pixels; ++pixel) {
+      for (int lane = 0; lane < kGroupChannels; lane += kLanes) {
+        *(Unaligned*)(to + pixel * step + lane_offset(lane, pixels)) = load(values + pixel * pixel_step + lane);
+      }
+    }
+  } else if (channels == kGroupChannels && pixel_step == 1) {
+    // Few channels at a time: all of them may lie in one set of the cache.
+    for (int lane = 0; lane < kGroupChannels; lane += 4) {
+      for (pixel = 0; pixel + 4 <= pixels; pixel += 4) {
+        transpose(values + pixel + lane * channel_step, channel_step, to + pixel * step + lane_offset(lane, pixels),
+                  step);
       }
     }
   }
   for (; pixel < pixels; ++pixel) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      to[pixel * step + lane] = lane < channels ? values[pixel * pixel_step + lane * channel_step] : 0;
+    for (int64_t lane = 0; lane < kGroupChannels; ++lane) {
+      to[pixel * step + lane_offset(lane, pixels)] =
+          lane < channels ? values[pixel * pixel_step + lane * channel_step] : 0;
     }
   }
 }
 
-void unpack(const float* plane, int64_t pixels, int64_t pixel_step, int64_t channels, int64_t channel_step,
+void unpack(const float* planes, int64_t pixels, int64_t pixel_step, int64_t channels, int64_t channel_step,
             float* values) {
   int64_t pixel = 0;
-  if (channels == kLanes && channel_step == 1) {
-    for (; pixel < pixels; ++pixel) *(Unaligned*)(values + pixel * pixel_step) = load(plane + pixel * kLanes);
-  } else if (channels == kLanes && pixel_step == 1) {
-    for (; pixel + 4 <= pixels; pixel += 4) {
-      for (int lane = 0; lane < kLanes; lane += 4) {
-        transpose(plane + pixel * kLanes + lane, kLanes, values + pixel + lane * channel_step, channel_step);
+  if (channels == kGroupChannels && channel_step == 1) {
+    for (; pixel < pixels; ++pixel) {
+      for (int lane = 0; lane < kGroupChannels; lane += kLanes) {
+        *(Unaligned*)(values + pixel * pixel_step + lane) = load(planes + pixel * kLanes + lane_offset(lane, pixels));
+      }
+    }
+  } else if (channels == kGroupChannels && pixel_step == 1) {
+    for (int lane = 0; lane < kGroupChannels; lane += 4) {
+      for (pixel = 0; pixel + 4 <= pixels; pixel += 4) {
+        transpose(planes + pixel * kLanes + lane_offset(lane, pixels), kLanes, values + pixel + lane * channel_step,
+                  channel_step);
       }
     }
   }
   for (; pixel < pixels; ++pixel) {
     for (int64_t lane = 0; lane < channels; ++lane) {
-      values[pixel * pixel_step + lane * channel_step] = plane[pixel * kLanes + lane];
+      values[pixel * pixel_step + lane * channel_step] = planes[pixel * kLanes + lane_offset(lane, pixels)];
     }
   }
 }

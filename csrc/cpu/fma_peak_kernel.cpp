@@ -8,22 +8,14 @@ namespace {
 
 typedef float Vec __attribute__((vector_size(PYBENCH_LANES * sizeof(float))));
 
-// The register class of a vector, for inline assembly.
-#ifdef __x86_64__
-#define PYBENCH_IN_REGISTER "+x"
-#else
-#define PYBENCH_IN_REGISTER "+w"
-#endif
-
 // Two units with a latency of four or five cycles want ten independent chains; two registers hold the operands.
 constexpr int kChains = 12;
 
 int64_t burst(int64_t repeats, float* sink) {
   Vec sums[kChains];
   for (int i = 0; i < kChains; ++i) sums[i] = Vec{} + 1e-3f * static_cast<float>(i);
-  Vec factor = Vec{} + 0.999f, term = Vec{} + 1e-3f;
+  const Vec factor = Vec{} + 0.999f, term = Vec{} + 1e-3f;
   for (int64_t repeat = 0; repeat < repeats; ++repeat) {
-    __asm__ volatile("" : PYBENCH_IN_REGISTER(factor), PYBENCH_IN_REGISTER(term));  // keeps the compiler from computing rounds ahead
 #pragma GCC unroll 12
     for (int i = 0; i < kChains; ++i) sums[i] = sums[i] * factor + term;
   }

@@ -85,6 +85,14 @@ __device__ inline float2 unpack_halves(uint32_t pair) {
   return values;
 }
 
+// threadIdx, read where this stands: what follows from it is computed there too and holds no registers before.
+__device__ inline dim3 thread_index_anew() {
+  dim3 thread;
+  asm volatile("mov.u32 %0, %%tid.x; mov.u32 %1, %%tid.y; mov.u32 %2, %%tid.z;"
+               : "=r"(thread.x), "=r"(thread.y), "=r"(thread.z));
+  return thread;
+}
+
 // The larger of two, NaN where one is NaN.
 __device__ inline float larger(float a, float b) {
   float result;

@@ -34,10 +34,19 @@ constexpr int kUnitBytes = 16;         // of one asynchronous copy
 constexpr int kChunkUnits = kChunkBytes / kUnitBytes;
 constexpr int kWarp = 32;
 constexpr int kMostWarps = 8;          // of a block
+constexpr int kMostTiles = 11;         // of a pass
 constexpr size_t kMostShared = 99 << 10;  // of a block, on all devices from compute capability 8.0
-constexpr int64_t kLargestWindow = 63;    // whose pixels fit into it
-constexpr int64_t kMostColumns = 1 << 28;
+constexpr int64_t kLargestWindow = 61;    // whose pixels fit into it
+constexpr int64_t kMostColumns = 1 << 28;  // and pixels, so that int counts them
 constexpr unsigned kAllLanes = 0xffffffff;
+
+// A block is [group, slices] warps; this is the number of a thread in it, anew each time.
+__device__ inline int thread_of_block() {
+  const dim3 thread = thread_index_anew();
+  return (thread.z * blockDim.y + thread.y) * kWarp + thread.x;
+}
+
+__device__ inline int threads_of_block() { return blockDim.z * blockDim.y * kWarp; }
 
 struct Problem {
   const unsigned char* rows;  // [images, height * width, steps * kStepBytes]
@@ -49,28 +58,8 @@ struct Problem {
   int group;        // positions of a block
   int slices;       // pairs of panels that a block multiplies at a time, a warp for each of every position
   int passes;       // of the columns, each by blocks of its own
-  int window_rows;  // of all images' windows below each other, that a pass needs
+  int slot_rows, slot_width, slot_count;  // pixels of a block: those of its window rows, in all images, that a pass needs
 };
-
-// Where in a window row of the block's pixels: a slot of shared memory and where the pixel comes from.
-struct Slots {
-  int width, count;
-  __device__ explicit Slots(const Problem& problem)
-      : width(problem.side + problem.group - 1), count(problem.window_rows * width) {}
-};
-
-// The shared memory of a block.
-struct Shared {
-  uint32_t pixels;  // [2, slots, kChunkBytes], addresses for the tensor cores
-  int2* sources;    // [slots]: the pixel, counted from the pass's first image, or -1 beyond the border; its swizzle
-  float* best;      // [warps, columns]
-};
-
-__device__ inline Shared shared_of(const Slots& slots) {
-  unsigned char* memory = shared_memory();
-  int2* sources = reinterpret_cast<int2*>(memory + 2 * slots.count * kChunkBytes);
-  return {shared_address(memory), sources, reinterpret_cast<float*>(sources + slots.count)};
-}
 
 // Where a block is: its pass over the columns, and the first of the positions beside each other that it has.
 struct Place {
@@ -85,30 +74,47 @@ struct Place {
   }
 };
 
+// What a block keeps in shared memory first, so that its addresses are constants.
+struct Shared {
+  Place place;                             // for later, so as to hold no registers meanwhile
+  float best[kMostWarps][kMostTiles * 8];  // of each warp's templates, for each column
+};
+static_assert(sizeof(Shared) % kUnitBytes == 0);
+
+__device__ inline Shared& shared() { return *reinterpret_cast<Shared*>(shared_memory()); }
+
+// Then for each slot the pixel that it holds, counted over all images, or -1 beyond the border; and its swizzle.
+__device__ inline int2* sources() { return reinterpret_cast<int2*>(shared_memory() + sizeof(Shared)); }
+
+// Then the pixels, [2, slot_rows, slot_width, kChunkBytes].
+__device__ inline uint32_t stage_of(const Problem& problem, int chunk) {
+  return shared_address(sources() + problem.slot_count) + chunk % 2 * problem.slot_count * kChunkBytes;
+}
+
 // Units of 16 bytes are swizzled: eight columns that follow each other, also from one window row to the next, have eight
 // different swizzles, so that the tensor cores read their units from different banks.
-__device__ void find_sources(const Problem& problem, const Slots& slots, const Place& block, int2* sources) {
+__device__ void find_sources(const Problem& problem, const Place& block) {
   const int radius = problem.side / 2;
-  for (int slot = threadIdx.x; slot < slots.count; slot += blockDim.x) {
-    const int row = block.first_row + slot / slots.width, slot_x = slot % slots.width;
+#pragma unroll 1
+  for (int slot = thread_of_block(); slot < problem.slot_count; slot += threads_of_block()) {
+    const int row = block.first_row + slot / problem.slot_width, slot_x = slot % problem.slot_width;
     const int image = row / problem.side;
     const int v = block.y + row % problem.side - radius, u = block.x + slot_x - radius;
     const bool inside = image < problem.images && v >= 0 && v < problem.height && u >= 0 && u < problem.width;
-    const int pixel = ((image - block.first_row / problem.side) * problem.height + v) * problem.width + u;
-    sources[slot] = make_int2(inside ? pixel : -1, (slot_x + row * problem.side) & 7);
+    const int pixel = (image * problem.height + v) * problem.width + u;
+    sources()[slot] = make_int2(inside ? pixel : -1, (slot_x + row * problem.side) & 7);
   }
 }
 
 // Starts to copy a chunk of channels of all pixels.
-__device__ void copy_pixels(const Problem& problem, const Slots& slots, const Shared& shared, const unsigned char* image,
-                            int chunk) {
-  const int unit = threadIdx.x % kChunkUnits;
-  const uint32_t stage = shared.pixels + chunk % 2 * slots.count * kChunkBytes;
-  for (int slot = threadIdx.x / kChunkUnits; slot < slots.count; slot += blockDim.x / kChunkUnits) {
-    const int2 source = shared.sources[slot];
+__device__ void copy_pixels(const Problem& problem, int chunk) {
+  const int thread = thread_of_block(), unit = thread % kChunkUnits;
+  const uint32_t stage = stage_of(problem, chunk);
+  for (int slot = thread / kChunkUnits; slot < problem.slot_count; slot += threads_of_block() / kChunkUnits) {
+    const int2 source = sources()[slot];
     const int64_t from = source.x < 0 ? 0 : int64_t{source.x} * problem.chunks + chunk;
     copy_async(stage + slot * kChunkBytes + (unit ^ source.y) * kUnitBytes,
-               image + from * kChunkBytes + unit * kUnitBytes, source.x >= 0);
+               problem.rows + from * kChunkBytes + unit * kUnitBytes, source.x >= 0);
   }
   commit_copies();
 }
@@ -125,7 +131,7 @@ struct Panels {
   int rows;            // left, from that of this lane on
 
   __device__ Panels(const Problem& problem, int64_t position, int slice) {
-    const int lane = threadIdx.x % kWarp, panel = min(slice * kWarpPanels, problem.panel_count - 1);
+    const int lane = threadIdx.x, panel = min(slice * kWarpPanels, problem.panel_count - 1);
     const int panel_size = problem.panel_rows * kRowPairs;
     first = problem.panels + (position * problem.panel_count + panel) * panel_size + lane % 4 * kRowPairs + lane / 4;
     second = panel + 1 < problem.panel_count ? panel_size : 0;
@@ -199,7 +205,7 @@ struct Operands {
 // best[column] = the larger of it and the largest of the column's sums.
 template <int Tiles>
 __device__ void fold(const float (&sums)[kWarpPanels][Tiles][4], bool first, float* best) {
-  const int lane = threadIdx.x % kWarp;
+  const int lane = threadIdx.x;
 #pragma unroll
   for (int tile = 0; tile < Tiles; ++tile) {
 #pragma unroll
@@ -218,65 +224,64 @@ __device__ void fold(const float (&sums)[kWarpPanels][Tiles][4], bool first, flo
 template <bool Split, int Tiles>
 __global__ void __launch_bounds__(kMostWarps* kWarp, Tiles > 7 ? 1 : 2) products_kernel(const Problem problem) {
   constexpr int kColumns = 8 * Tiles;
-  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  const int lane = threadIdx.x, slice = threadIdx.y, place = threadIdx.z;
   const Place block(problem, kColumns);
-  const unsigned char* image = problem.rows + int64_t{block.first_row / problem.side} * problem.height *
-                                                  problem.width * problem.chunks * kChunkBytes;
-  const Slots slots(problem);
-  const Shared shared = shared_of(slots);
-  find_sources(problem, slots, block, shared.sources);
+  find_sources(problem, block);
+  if (thread_of_block() == 0) shared().place = block;
 
   // The slot of each column that this lane gives to load_matrices. Columns after the last one repeat it.
-  const int place = warp / problem.slices;
   uint32_t offsets[Tiles];
 #pragma unroll
   for (int tile = 0; tile < Tiles; ++tile) {
     const int column = min(block.first_column + tile * 8 + lane % 8, problem.columns - 1);
     const int row = column / problem.side - block.first_row;
-    offsets[tile] = (row * slots.width + place + column % problem.side) * kChunkBytes;
+    offsets[tile] = (row * problem.slot_width + place + column % problem.side) * kChunkBytes;
   }
-  const int swizzle = (place + lane % 8 + block.first_column) & 7;  // of all its columns
+  // Of a step's four units it gives one, and all its columns have the same swizzle.
+  const uint32_t unit = (lane / 8 ^ ((place + lane % 8 + block.first_column) & 7)) * kUnitBytes;
   __syncthreads();
 
-  const int64_t position = int64_t{block.y} * problem.width + min(block.x + place, problem.width - 1);
-  float* best = shared.best + warp * kColumns;
   for (int first_slice = 0; first_slice * kWarpPanels < problem.panel_count; first_slice += problem.slices) {
-    Panels panels(problem, position, first_slice + warp % problem.slices);
+    const int x = min(shared().place.x + place, problem.width - 1);
+    Panels panels(problem, int64_t{shared().place.y} * problem.width + x, first_slice + slice);
     float sums[kWarpPanels][Tiles][4] = {};
     Words words = panels.next();
-    copy_pixels(problem, slots, shared, image, 0);
+    copy_pixels(problem, 0);
+#pragma unroll 1
     for (int chunk = 0; chunk < problem.chunks; ++chunk) {
       wait_copies<0>();
       __syncthreads();  // this chunk is there for all warps, and all have done with the one before
-      if (chunk + 1 < problem.chunks) copy_pixels(problem, slots, shared, image, chunk + 1);
-      const uint32_t stage = shared.pixels + chunk % 2 * slots.count * kChunkBytes;
+      if (chunk + 1 < problem.chunks) copy_pixels(problem, chunk + 1);
+      const uint32_t stage = stage_of(problem, chunk);
 #pragma unroll 1
       for (int step = 0; step < kChunkSteps; ++step) {
         const Operands<Split> templates[kWarpPanels] = {Operands<Split>(words.at[0]), Operands<Split>(words.at[1])};
         words = panels.next();  // for the next step
-        const uint32_t unit = stage + ((step * 4 + lane / 8) ^ swizzle) * kUnitBytes;
+        __syncwarp();
+        const uint32_t from = stage + (unit ^ step * kStepBytes);
 #pragma unroll
         for (int tile = 0; tile < Tiles; ++tile) {
           uint32_t pixels[4];
-          load_matrices(pixels, unit + offsets[tile]);
+          if (tile && tile % 5 == 0) __syncwarp();
+          load_matrices(pixels, from + offsets[tile]);
 #pragma unroll
           for (int panel = 0; panel < kWarpPanels; ++panel) templates[panel].multiply(pixels, sums[panel][tile]);
         }
       }
     }
-    fold<Tiles>(sums, first_slice == 0, best);
+    fold<Tiles>(sums, first_slice == 0, shared().best[place * problem.slices + slice]);
     __syncthreads();  // all warps have done with the last chunk
   }
 
-  const Place again(problem, kColumns);  // computed once more, so as to hold no registers meanwhile
-  for (int i = threadIdx.x; i < problem.group * kColumns; i += blockDim.x) {
-    const int column = again.first_column + i / problem.group;
-    const int x = again.x + i % problem.group;
+#pragma unroll 1
+  for (int i = thread_of_block(); i < problem.group * kColumns; i += threads_of_block()) {
+    const int column = shared().place.first_column + i / problem.group;
+    const int x = shared().place.x + i % problem.group;
     if (column >= problem.columns || x >= problem.width) continue;
-    const float* warps = shared.best + i % problem.group * problem.slices * kColumns + i / problem.group;
-    float largest = warps[0];
-    for (int slice = 1; slice < problem.slices; ++slice) largest = larger(largest, warps[slice * kColumns]);
-    problem.table[(int64_t{column} * problem.height + again.y) * problem.width + x] = largest;
+    const int warp = i % problem.group * problem.slices;
+    float largest = shared().best[warp][i / problem.group];
+    for (int j = 1; j < problem.slices; ++j) largest = larger(largest, shared().best[warp + j][i / problem.group]);
+    problem.table[(int64_t{column} * problem.height + shared().place.y) * problem.width + x] = largest;
   }
 }
 
@@ -305,9 +310,12 @@ __global__ void maxima_kernel(const float* table, int64_t images, int height, in
 
 int divided_up(int64_t dividend, int64_t divisor) { return static_cast<int>((dividend + divisor - 1) / divisor); }
 
-size_t shared_bytes(const Problem& problem, int tiles) {
-  const size_t slots = size_t(problem.window_rows) * (problem.side + problem.group - 1);
-  return slots * (2 * kChunkBytes + sizeof(int2)) + size_t(problem.group) * problem.slices * 8 * tiles * sizeof(float);
+// Makes blocks of `group` positions; returns the bytes of shared memory that they need.
+size_t set_group(Problem& problem, int group) {
+  problem.group = group;
+  problem.slot_width = problem.side + group - 1;
+  problem.slot_count = divided_up(problem.slot_rows * problem.slot_width, 2) * 2;  // so that what follows is aligned
+  return sizeof(Shared) + problem.slot_count * (sizeof(int2) + 2 * kChunkBytes);
 }
 
 template <bool Split, int Tiles>
@@ -315,12 +323,13 @@ void launch_products(Problem problem, uint64_t stream) {
   const int slices = divided_up(problem.panel_count, kWarpPanels);
   problem.slices = divided_up(slices, divided_up(slices, kMostWarps));
   problem.passes = divided_up(problem.columns, 8 * Tiles);
-  problem.window_rows = std::min((8 * Tiles + problem.side - 2) / problem.side + 1, problem.images * problem.side);
-  problem.group = std::min(kMostWarps / problem.slices, problem.width);
-  while (problem.group > 1 && shared_bytes(problem, Tiles) > kMostShared) --problem.group;
-  const int64_t blocks = int64_t{problem.passes} * problem.height * divided_up(problem.width, problem.group);
+  problem.slot_rows = std::min((8 * Tiles + problem.side - 2) / problem.side + 1, problem.images * problem.side);
+  int group = std::min(kMostWarps / problem.slices, problem.width);
+  while (group > 1 && set_group(problem, group) > kMostShared) --group;
+  const size_t shared_bytes = set_group(problem, group);
+  const int64_t blocks = int64_t{problem.passes} * problem.height * divided_up(problem.width, group);
   launch("mutual_match", products_kernel<Split, Tiles>, dim3(grid_size("mutual_match", blocks)),
-         dim3(problem.group * problem.slices * kWarp), shared_bytes(problem, Tiles), stream, problem);
+         dim3(kWarp, problem.slices, group), shared_bytes, stream, problem);
 }
 
 // The number of tiles that takes the fewest in all; a pass costs some for itself, most of it reading the templates.
@@ -350,6 +359,7 @@ void mutual_match(const TensorView& rows, const TensorView& panels, int64_t chan
   problem.panel_rows = static_cast<int>(split ? channels : divided_up(channels, 2));
   problem.panel_count = static_cast<int>(panels.size(1));
   problem.chunks = divided_up(problem.panel_rows, kStepRows * kChunkSteps);
+  if (problem.panel_count < 1 || channels < 1) throw std::invalid_argument("panels must hold a template and a channel");
   rows.require_shape("rows", {-1, positions, problem.chunks * kChunkBytes / 2});
   panels.require_shape("panels", {positions, -1, problem.panel_rows, split ? kLanes : 2 * kLanes});
   table.require_shape("table", {images, side * side, positions});
@@ -362,11 +372,10 @@ void mutual_match(const TensorView& rows, const TensorView& panels, int64_t chan
   }
   float* forward_data = forward.float32_on_cuda("forward", 2);
   float* backward_data = backward.float32_on_cuda("backward", 2);
-  if (problem.panel_count < 1 || channels < 1) throw std::invalid_argument("panels must hold a template and a channel");
   if (side > kLargestWindow) {
     throw std::invalid_argument("windows must not be larger than " + std::to_string(kLargestWindow));
   }
-  if (images * side * side > kMostColumns || positions > kMostColumns) {
+  if (images * side * side > kMostColumns || images * positions > kMostColumns) {
     throw std::invalid_argument("too many images or positions for one call");
   }
   if (images * positions == 0) return;

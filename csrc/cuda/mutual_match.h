@@ -17,7 +17,7 @@ void unit_rows(const TensorView& features, float epsilon, bool split, const Tens
 //
 // rows: of the query, from `unit_rows` with the same `split`, S a multiple of 4 that is just enough. panels: unit vectors,
 // float32 [P, ceil(N / 16), C, 16] where `split`, else float16 [P, ceil(N / 16), ceil(C / 2), 32], in which two channels
-// of a template lie beside each other. height * width = P, row-major. Windows are odd and at most 63. table: a workspace
+// of a template lie beside each other. height * width = P, row-major. Windows are odd and at most 61. table: a workspace
 // [B, side * side, P], where `side` is the larger window. forward, backward: outputs [B, P]. All contiguous.
 void mutual_match(const TensorView& rows, const TensorView& panels, int64_t channels, int64_t height, int64_t width,
                   int64_t forward_window, int64_t backward_window, bool split, const TensorView& table,

@@ -43,7 +43,7 @@ def image_ranking(evaluation: Evaluation) -> Ranking:
     """
     if "image_ranking" not in evaluation.shared:
         anomalous, normal = anomalous_scores(evaluation), normal_scores(evaluation)
-        evaluation.shared["image_ranking"] = rank(anomalous, [normal])
+        evaluation.shared["image_ranking"] = rank(anomalous, [lambda: normal])
     ranking: Ranking = evaluation.shared["image_ranking"]
     return ranking
 

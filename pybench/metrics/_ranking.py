@@ -7,7 +7,8 @@ index is a score of a positive, and a curve over the false positive rate bends o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,23 +42,24 @@ class Ranking:
         return int(self.index.size)
 
 
-def rank(positives: NDArray[Any], negatives: Iterable[NDArray[Any]]) -> Ranking:
+def rank(positives: NDArray[Any], negatives: Iterable[Callable[[], NDArray[Any]]], threads: int = 1) -> Ranking:
     """Count negatives above and at each distinct score of a positive.
 
     Args:
         positives: [P] scores, P >= 1.
-        negatives: chunks of scores of any length, each sorted **in place**; counts add over chunks, so the memory
-            beyond the positives is that of one chunk.
+        negatives: each call makes a chunk of scores of any length, which is sorted **in place**; counts add over
+            chunks, so the memory beyond the positives is that of one chunk per thread.
+        threads: chunks that are made, sorted and searched at a time.
     """
     ascending, index, counts = np.unique(positives, return_inverse=True, return_counts=True)
     above = np.zeros(ascending.size, np.int64)
     false_positives = np.zeros(ascending.size, np.int64)
     total = 0
-    for chunk in negatives:
-        chunk.sort()
-        above += chunk.size - np.searchsorted(chunk, ascending, side="right")
-        false_positives += chunk.size - np.searchsorted(chunk, ascending, side="left")
-        total += chunk.size
+    with ThreadPoolExecutor(threads) as pool:  # NumPy lets other threads run while it sorts, searches and copies
+        for size, chunk_above, reached in pool.map(lambda chunk: _count(chunk(), ascending), negatives):
+            above += chunk_above
+            false_positives += reached
+            total += size
     return Ranking(
         thresholds=ascending[::-1],
         true_positives=np.cumsum(counts[::-1], dtype=np.int64),
@@ -66,6 +68,19 @@ def rank(positives: NDArray[Any], negatives: Iterable[NDArray[Any]]) -> Ranking:
         index=ascending.size - 1 - index,
         negatives=total,
     )
+
+
+def _count(chunk: NDArray[Any], thresholds: NDArray[Any]) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+    """Number of scores, and how many lie above, and at or above, each of the ascending thresholds."""
+    chunk.sort()
+    below = np.searchsorted(chunk, thresholds)
+    above = chunk.size - below
+    # The search costs more than finding out where there is nothing more to be found, which is nearly everywhere.
+    tied = np.flatnonzero(below < chunk.size)
+    tied = tied[chunk[below[tied]] == thresholds[tied]]
+    reached = above.copy()
+    above[tied] = chunk.size - np.searchsorted(chunk, thresholds[tied], side="right")
+    return chunk.size, above, reached
 
 
 def auroc(ranking: Ranking) -> float:

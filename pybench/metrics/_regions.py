@@ -12,13 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pybench.metrics._pixel import annotated, pixel_ranking
 from pybench.metrics._ranking import Ranking
 from pybench.types import Evaluation
-
-EIGHT_CONNECTED = np.ones((3, 3), np.int8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +29,13 @@ class Regions:
 
 def label(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     """Region, from 0, of each defective pixel of a mask [H, W], row by row, and the number of regions."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    # Here, because torch comes with it, which takes seconds, and a report needs the metrics' names only.
+    from pybench.ops.regions import connected_regions
+
+    if not mask.any():
         return np.empty(0, np.int32), 0
-    # Labelling is the larger part of the cost and linear in the pixels; outside the box there is nothing to label.
-    box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    labels, count = ndimage.label(box, EIGHT_CONNECTED)
-    return labels[box] - 1, count
+    labels, counts = connected_regions(mask[None])
+    return labels[0][mask] - 1, int(counts[0])
 
 
 def regions(evaluation: Evaluation) -> Regions:

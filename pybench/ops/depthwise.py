@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
+from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]  # 20 times as fast as Tensor.__dlpack__
 
 from pybench.ops.dispatch import Implementation, Op, capsule, cuda, current_stream, native
 from pybench.types import InputError
@@ -217,15 +218,15 @@ def _native(level: str, x: Tensor, weight: Tensor, bias: Tensor | None, transpos
     from pybench import _cpu
 
     layout = _layout(x)
-    output = torch.empty_like(x, memory_format=layout, requires_grad=False)
+    output = torch.empty_like(x, memory_format=layout)
     _cpu.depthwise_conv2d(
         level,
-        x.detach().contiguous(memory_format=layout).__dlpack__(),
-        weight.detach().contiguous().__dlpack__(),
-        None if bias is None else bias.detach().contiguous().__dlpack__(),
+        to_dlpack(x.detach().contiguous(memory_format=layout)),
+        to_dlpack(weight.detach().contiguous()),
+        None if bias is None else to_dlpack(bias.detach().contiguous()),
         transposed,
         torch.get_num_threads(),
-        output.__dlpack__(),
+        to_dlpack(output),
     )
     return output
 
@@ -233,13 +234,13 @@ def _native(level: str, x: Tensor, weight: Tensor, bias: Tensor | None, transpos
 def _native_gradient(level: str, gradient: Tensor, x: Tensor, kernel_height: int, kernel_width: int) -> Tensor:
     from pybench import _cpu
 
-    result = x.new_empty(x.shape[1], 1, kernel_height, kernel_width, requires_grad=False)
+    result = x.new_empty(x.shape[1], 1, kernel_height, kernel_width)
     _cpu.depthwise_conv2d_weight_gradient(
         level,
-        gradient.detach().contiguous(memory_format=_layout(gradient)).__dlpack__(),
-        x.detach().contiguous(memory_format=_layout(x)).__dlpack__(),
+        to_dlpack(gradient.detach().contiguous(memory_format=_layout(gradient))),
+        to_dlpack(x.detach().contiguous(memory_format=_layout(x))),
         torch.get_num_threads(),
-        result.__dlpack__(),
+        to_dlpack(result),
     )
     return result
 

@@ -109,16 +109,22 @@ def _simd_levels() -> dict[str, str] | str:
     return dict(_cpu.simd_levels())
 
 
-def native(run: Callable[..., Any]) -> list[Implementation]:
+def native(run: Callable[..., Any], dtype: torch.dtype = torch.float32) -> list[Implementation]:
     """The native implementations of an op, best level first.
 
     Args:
-        run: takes the level's name and the op's arguments, of which the first is a tensor: float32 on the CPU.
+        run: takes the level's name and the op's arguments, of which the first is a tensor on the CPU.
+        dtype: what that tensor must be.
     """
     return [
-        Implementation(level, partial(run, level), partial(_unavailable, level), _unsuited)
+        Implementation(level, partial(run, level), partial(_unavailable, level), partial(_unsuited, dtype))
         for level in ("avx512", "avx2", "portable")
     ]
+
+
+def portable(run: Callable[..., Any]) -> Implementation:
+    """The native implementation of an op that gains nothing from one build per level."""
+    return Implementation("portable", run, partial(_unavailable, "portable"))
 
 
 def _unavailable(level: str) -> str:
@@ -126,10 +132,10 @@ def _unavailable(level: str) -> str:
     return levels if isinstance(levels, str) else levels[level]
 
 
-def _unsuited(tensor: Tensor, *_: object) -> str:
+def _unsuited(dtype: torch.dtype, tensor: Tensor, *_: object) -> str:
     if tensor.device.type != "cpu":
         return f"the tensors are on {tensor.device}, not on the CPU"
-    return "" if tensor.dtype == torch.float32 else f"it takes float32, not {tensor.dtype}"
+    return "" if tensor.dtype == dtype else f"it takes {str(dtype).removeprefix('torch.')}, not {tensor.dtype}"
 
 
 @cache

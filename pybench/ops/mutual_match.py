@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -22,6 +22,7 @@ NOT_A_NUMBER = -FIXED_ONE
 EPSILON = 1e-12
 # On a GPU, rows of the query hold as many halves for as many rows of a panel (csrc/cuda/mutual_match.cu).
 CHUNK_ROWS, CHUNK_HALVES = 64, 128
+LARGEST_WINDOW = 61
 # The reference gathers windows of the query for as many rows as fit into this many bytes.
 GATHER_BYTES = 16 << 20
 
@@ -49,6 +50,12 @@ class TemplateBank:
     def precision(self) -> Precision:
         """``reduced`` where the panels hold 16 bits for a component."""
         return "reduced" if self.panels.element_size() == 2 else "full"
+
+    def to(self, device: str) -> TemplateBank:
+        """The bank on another device; reduced precision is packed anew where devices keep it differently."""
+        if self.precision == "reduced" and torch.device(device).type != self.panels.device.type:
+            return pack_templates(self.templates().to(device), "reduced")
+        return replace(self, panels=self.panels.to(device))
 
     def templates(self) -> Tensor:
         """The normalised templates [N, C, H, W], unpacked; pack them together with new ones to extend a bank."""
@@ -104,8 +111,9 @@ def _panel_shape(channels: int, precision: Precision) -> tuple[int, int]:
 
 def _paired(panel: Tensor) -> Tensor:
     """[P, C, 16] to [P, ceil(C / 2), 32], two channels of a template beside each other."""
-    even: Tensor = functional.pad(panel, (0, 0, 0, panel.shape[1] % 2))
-    return even.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
+    even = functional.pad(panel, (0, 0, 0, panel.shape[1] % 2))
+    paired: Tensor = even.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
+    return paired
 
 
 def _to_16_bits(unit: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
@@ -155,7 +163,7 @@ def mutual_match(
         forward_window: side of the forward window in pixels, odd.
         backward_window: side of the backward window in pixels, odd.
         backend: ``auto``, or one of ``cuda``, ``avx512``, ``avx2``, ``portable``, ``reference`` to force it. ``cuda``
-            takes float32 on a GPU and windows of at most 63 pixels; the next three take float32 on the CPU and use
+            takes float32 on a GPU and windows of at most 61 pixels; the next three take float32 on the CPU and use
             ``torch.get_num_threads()`` threads, on which their result does not depend.
 
     Returns:
@@ -322,7 +330,11 @@ def _cuda(query: Tensor, bank: TemplateBank, forward_window: int, backward_windo
 def _cuda_unsuited(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> str:
     if bank.panels.dtype == torch.int16:
         return "a bank of reduced precision must be packed from templates on the GPU"
-    return "" if max(forward_window, backward_window) <= 63 else "windows must not be larger than 63"
+    return (
+        ""
+        if max(forward_window, backward_window) <= LARGEST_WINDOW
+        else f"windows must not be larger than {LARGEST_WINDOW}"
+    )
 
 
 _op = Op("mutual_match", [cuda(_cuda, _cuda_unsuited), *native(_native), Implementation("reference", _reference)])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pybench.ops.dispatch import Implementation, Op
+from pybench.ops.dispatch import Implementation, Op, native
 from pybench.types import InputError
 
 Center = Literal["medoid", "mean"]
@@ -19,27 +19,51 @@ Center = Literal["medoid", "mean"]
 ROUNDING = 15
 
 
-def optics_labels(distances: NDArray[np.float64], min_samples: int) -> NDArray[np.int64]:
+def optics_labels(distances: NDArray[np.float64], min_samples: int, backend: str = "auto") -> NDArray[np.int64]:
     """Region of each example, as scikit-learn's ``OPTICS`` with xi extraction and its defaults labels it; -1 is noise.
 
     Args:
-        distances: finite, symmetric [N, N] with a zero diagonal, N >= 2.
+        distances: finite, not negative, symmetric [N, N] with a zero diagonal, N >= 2.
         min_samples: neighbourhood size of the density, the example itself included, in [2, N].
+        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` (numpy and scikit-learn) to force
+            it. All give the same labels.
 
     Raises:
-        InputError: the matrix is not square, or ``min_samples`` is out of range.
+        InputError: the matrix is not square or not finite, ``min_samples`` is out of range, or the backend cannot run.
     """
-    from sklearn.cluster import cluster_optics_xi
-
     if distances.ndim != 2 or distances.shape[0] != distances.shape[1]:
         raise InputError(f"distances must be square, but have the shape {list(distances.shape)}")
+    if not np.isfinite(distances).all():
+        raise InputError("distances must be finite, but hold a NaN or an infinity")
     if not 2 <= min_samples <= len(distances):
         raise InputError(f"min_samples must lie in [2, {len(distances)}], but is {min_samples}")
-    reachability, predecessor, ordering = _reachability_graph(distances, min_samples)
-    labels, _ = cluster_optics_xi(
-        reachability=reachability, predecessor=predecessor, ordering=ordering, min_samples=min_samples
-    )
+    rounded = torch.from_numpy(np.round(distances.astype(np.float64), ROUNDING))
+    labels: NDArray[np.int64] = _labels_op(backend, rounded, min_samples)
+    return labels
+
+
+def _reference_labels(rounded: Tensor, min_samples: int) -> NDArray[np.int64]:
+    from sklearn.cluster import cluster_optics_xi
+
+    reachability, predecessor, ordering = _reachability_graph(rounded.numpy(), min_samples)
+    with np.errstate(divide="ignore"):
+        labels, _ = cluster_optics_xi(
+            reachability=reachability, predecessor=predecessor, ordering=ordering, min_samples=min_samples
+        )
     return np.asarray(labels, dtype=np.int64)
+
+
+def _native_labels(level: str, rounded: Tensor, min_samples: int) -> NDArray[np.int64]:
+    from pybench import _cpu
+
+    labels = torch.empty(len(rounded), dtype=torch.int64)
+    _cpu.optics_labels(level, rounded.contiguous().__dlpack__(), min_samples, labels.__dlpack__())
+    return labels.numpy()
+
+
+_labels_op = Op(
+    "optics_labels", [*native(_native_labels, torch.float64), Implementation("reference", _reference_labels)]
+)
 
 
 def _reachability_graph(
@@ -47,12 +71,11 @@ def _reachability_graph(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Reachability, predecessor and ordering of OPTICS (Ankerst et al. 1999) without a limit on the distance.
 
-    Distances are rounded and ties broken (the smallest index wins) as in scikit-learn, which takes 50 times as long
-    because it searches the neighbours of each example anew.
+    Distances come rounded; core distances are rounded twice and ties broken (the smallest index wins) as in
+    scikit-learn, which takes 50 times as long because it searches the neighbours of each example anew.
     """
     count = len(distances)
-    distances = distances.round(ROUNDING)
-    core = np.partition(distances, min_samples - 1, axis=1)[:, min_samples - 1]
+    core = np.partition(distances, min_samples - 1, axis=1)[:, min_samples - 1].round(ROUNDING)
     reachability = np.full(count, np.inf)
     predecessor = np.full(count, -1, dtype=np.int64)
     ordering = np.empty(count, dtype=np.int64)
@@ -88,7 +111,10 @@ def optics_select(
         min_samples: neighbourhood size of OPTICS, in [2, N]; none takes max(2, N // k).
         center: ``medoid``, the region's member with the smallest summed distance to its members, or ``mean``, the
             mean of its feature vectors.
-        backend: ``auto`` or ``reference`` (numpy and scikit-learn, one pixel after the other).
+        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` (numpy and scikit-learn, pixel by
+            pixel) to force it. Native backends take float32 on the CPU, compute distances in float32, and use
+            ``torch.get_num_threads()`` threads; their result does not depend on it. On equal distances they choose as
+            the reference does, but where the rounding of distances decides on a region they may choose other examples.
 
     Returns:
         [K, P, C], the chosen feature vectors as they came in (not normalised).
@@ -108,8 +134,6 @@ def optics_select(
     count = len(features)
     if count <= k:
         return features.detach().clone()
-    if not torch.isfinite(features).all():
-        raise InputError("features must be finite, but hold a NaN or an infinity")
     neighbours = max(2, count // k) if min_samples is None else min_samples
     if not 2 <= neighbours <= count:
         raise InputError(f"min_samples must lie in [2, {count}], but is {neighbours}")
@@ -117,23 +141,44 @@ def optics_select(
     return selected
 
 
+def _native(level: str, features: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
+    from pybench import _cpu
+
+    if 1 not in (features.stride(1), features.stride(2)):
+        features = features.contiguous()
+    selected = features.new_empty(k, *features.shape[1:])
+    finite = _cpu.optics_select(
+        level, features.__dlpack__(), min_samples, center == "mean", torch.get_num_threads(), selected.__dlpack__()
+    )
+    _require_finite(finite)
+    return selected
+
+
+def _require_finite(finite: bool) -> None:
+    if not finite:
+        raise InputError("features must be finite, but hold a NaN or an infinity")
+
+
 def _reference(features: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
-    pixels = features.cpu().unbind(dim=1)
-    return torch.stack([_select_pixel(pixel, k, min_samples, center) for pixel in pixels], dim=1).to(features.device)
+    _require_finite(bool(torch.isfinite(features).all()))
+    selected = []
+    for examples in features.cpu().unbind(dim=1):
+        distances = _cosine_distances(functional.normalize(examples.double(), dim=1))
+        selected.append(_select_pixel(examples, distances, k, min_samples, center))
+    return torch.stack(selected, dim=1).to(features.device)
 
 
-def _select_pixel(examples: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
-    """Selection at one pixel, [N, C] to [k, C]; distances in float64."""
-    unit = functional.normalize(examples.double(), dim=1)
-    distances = _cosine_distances(unit)
-    labels = optics_labels(distances.numpy(), min_samples)
+def _select_pixel(examples: Tensor, distances: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
+    """Selection at one pixel, [N, C] with distances [N, N] in float64 to [k, C]."""
+    labels = _reference_labels(distances.round(decimals=ROUNDING), min_samples)
     regions = [np.flatnonzero(labels == label) for label in dict.fromkeys(labels[labels >= 0].tolist())][:k]
     regions = regions or [np.arange(len(examples))]
     if center == "medoid":
         chosen = [_medoid(distances, torch.from_numpy(region)) for region in regions]
         return examples[_add_farthest(distances, distances[chosen].sum(dim=0), chosen, k)]
     means = torch.stack([examples[region].mean(dim=0) for region in regions])
-    to_means = (1 - functional.normalize(means.double(), dim=1) @ unit.T).clamp(0, 2)
+    unit, unit_means = (functional.normalize(vectors.double(), dim=1) for vectors in (examples, means))
+    to_means = (1 - unit_means @ unit.T).clamp(0, 2)
     farthest = _add_farthest(distances, to_means.sum(dim=0), [], k - len(means))
     return torch.cat([means, examples[farthest]])
 
@@ -162,4 +207,4 @@ def _add_farthest(distances: Tensor, summed: Tensor, chosen: list[int], k: int) 
     return chosen
 
 
-_op = Op("optics_select", [Implementation("reference", _reference)])
+_op = Op("optics_select", [*native(_native), Implementation("reference", _reference)])

@@ -46,7 +46,8 @@ def compare(benchmark: Any) -> Callable[..., None]:
     """Time ``ours`` against the fastest of ``baselines`` (name to call), called in turn in each round; medians count.
 
     ``share`` is the part of the work that the baselines do: their times are divided by it. ``floor_ms`` is a time that
-    this machine cannot beat. What was seen goes to ``extra_info`` and into the table at the end.
+    this machine cannot beat. ``once`` is for calls that take minutes: each is made once. What was seen goes to
+    ``extra_info`` and into the table at the end.
     """
 
     def run(
@@ -58,20 +59,25 @@ def compare(benchmark: Any) -> Callable[..., None]:
         floor_ms: float | None = None,
         share: float = 1.0,
         threads: int = 2,
+        once: bool = False,
     ) -> None:
         torch.set_num_threads(threads)
-        first = {name: _seconds(call) for name, call in baselines.items()}  # warms up, too
-        times: dict[str, list[float]] = {name: [] for name in first if first[name] <= HOPELESS * min(first.values())}
-        ours()
+        first = {name: _seconds(call) for name, call in baselines.items()}
+        if once:
+            times = {name: [taken] for name, taken in first.items()}
+            benchmark.pedantic(ours)
+        else:
+            times = {name: [] for name in first if first[name] <= HOPELESS * min(first.values())}
+            ours()
 
-        def time_baselines() -> None:
-            for name, taken in times.items():
-                taken.append(_seconds(baselines[name]))
-            ours()  # what the baselines left in the caches counts for nobody
+            def time_baselines() -> None:
+                for name, taken in times.items():
+                    taken.append(_seconds(baselines[name]))
+                ours()  # what the baselines left in the caches counts for nobody
 
-        round_seconds = sum(first[name] for name in times) + 2 * _seconds(ours)
-        rounds = min(MOST_ROUNDS, max(FEWEST_ROUNDS, int(CASE_SECONDS / round_seconds)))
-        benchmark.pedantic(ours, setup=time_baselines, rounds=rounds)
+            round_seconds = sum(first[name] for name in times) + 2 * _seconds(ours)
+            rounds = min(MOST_ROUNDS, max(FEWEST_ROUNDS, int(CASE_SECONDS / round_seconds)))
+            benchmark.pedantic(ours, setup=time_baselines, rounds=rounds)
         baseline_ms = {name: statistics.median(taken) * 1000 / share for name, taken in times.items()}
         best = min(baseline_ms, key=lambda name: baseline_ms[name])
         ours_ms = benchmark.stats.stats.median * 1000

@@ -122,6 +122,7 @@ void load_matrices(uint32_t (&registers)[4], uint32_t row);
 void multiply_add(float (&sums)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1);
 uint32_t pack_halves(float low, float high);
 float2 unpack_halves(uint32_t pair);
+inline dim3 thread_index_anew() { return threadIdx; }
 inline float larger(float a, float b) { return a > b || std::isnan(a) ? a : b; }
 
 template <typename Value>

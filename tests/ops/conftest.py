@@ -1,4 +1,4 @@
-"""The kernels for GPUs, compiled to run on the CPU (docs/cuda.md)."""
+"""Other builds of the extensions: with sanitizers (.ci/sanitize), and kernels for GPUs on the CPU (docs/cuda.md)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +22,8 @@ import torch
 import pybench
 from pybench.ops import dispatch
 
+# The extension to test in the place of the installed one.
+SANITIZED = os.environ.get("PYBENCH_CPU_EXTENSION")
 ROOT = Path(__file__).parents[2]
 FLAGS = [
     "-std=gnu++17",
@@ -35,8 +37,31 @@ FLAGS = [
 ]
 
 
+def _load(name: str, file: str | Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if SANITIZED:
+    sys.modules["pybench._cpu"] = pybench.__dict__["_cpu"] = _load("pybench._cpu", SANITIZED)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What does not run that build has nothing to show to a sanitizer."""
+    if SANITIZED:
+        without = [
+            item for item in items if "[reference" in item.name or "on_host" in getattr(item, "fixturenames", ())
+        ]
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
+
+
 @pytest.fixture(scope="session")
-def _cuda_on_host(request: pytest.FixtureRequest) -> Any:
+def _cuda_on_host(request: pytest.FixtureRequest) -> ModuleType:
     """The module ``pybench._cuda``, of which every kernel runs in the emulation of tests/cuda_on_host."""
     headers = [*ROOT.glob("csrc/**/*.h"), *ROOT.glob("tests/cuda_on_host/*.h")]
     sources = [*ROOT.glob("csrc/cuda/*.cu"), *ROOT.glob("tests/cuda_on_host/*.cpp")]
@@ -47,12 +72,7 @@ def _cuda_on_host(request: pytest.FixtureRequest) -> Any:
     library = request.config.cache.mkdir("cuda_on_host") / f"{digest.hexdigest()}.so"
     if not library.exists():
         _compile(sources, library)
-    spec = importlib.util.spec_from_file_location("on_host._cuda", library)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _load("on_host._cuda", library)
 
 
 def _compile(sources: list[Path], library: Path) -> None:
@@ -79,7 +99,7 @@ def _compile(sources: list[Path], library: Path) -> None:
 
 
 @pytest.fixture
-def on_host(_cuda_on_host: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+def on_host(_cuda_on_host: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """``on_host(op, *arguments)`` runs the op's CUDA implementation on tensors of the CPU."""
     monkeypatch.setitem(sys.modules, "pybench._cuda", _cuda_on_host)
     monkeypatch.setattr(pybench, "_cuda", _cuda_on_host, raising=False)

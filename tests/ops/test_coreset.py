@@ -50,18 +50,19 @@ def test_it_is_the_greedy_selection(
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_on_clustered_points_it_covers_as_well_as_the_definition(backend: str) -> None:
     generator = np.random.default_rng(3)
-    points = (generator.normal(size=(20, 24)) * 10)[generator.integers(0, 20, 2000)] + generator.normal(size=(2000, 24))
-    chosen = k_center(torch.from_numpy(points).float(), 200, seed=0, backend=backend).tolist()
-    assert radius(points, chosen) == pytest.approx(radius(points, greedy(points, 200, chosen[0])), rel=1e-2)
+    points = (generator.normal(size=(20, 24)) * 10)[generator.integers(0, 20, 500)] + generator.normal(size=(500, 24))
+    chosen = k_center(torch.from_numpy(points).float(), 60, seed=0, backend=backend).tolist()
+    assert radius(points, chosen) == pytest.approx(radius(points, greedy(points, 60, chosen[0])), rel=1e-2)
 
 
 @pytest.mark.parametrize("backend", [backend for backend in BACKENDS if backend != "reference"])
 def test_threads_do_not_change_the_selection(backend: str) -> None:
-    points = torch.randn(3000, 600, generator=torch.Generator().manual_seed(0))
+    # From 1,748 centres on, their distances to a new one are shared out among threads.
+    points = torch.randn(1900, 600, generator=torch.Generator().manual_seed(0))
     selections = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        selections.append(k_center(points, 2500, seed=1, backend=backend))
+        selections.append(k_center(points, 1800, seed=1, backend=backend))
     assert torch.equal(*selections)
 
 

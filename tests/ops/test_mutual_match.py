@@ -267,6 +267,14 @@ def test_reduced_bank_can_be_unpacked_and_takes_half_the_memory() -> None:
     assert bank.panels.nbytes == pack_templates(templates[:, :6]).panels.nbytes
 
 
+def test_a_bank_moves_to_another_device() -> None:
+    _, templates = random_pair(15, 1, 21, 11, 4, 3)
+    assert pack_templates(templates).to("meta").panels.device.type == "meta"
+    reduced = pack_templates(templates, "reduced")
+    assert torch.equal(reduced.to("cpu").panels, reduced.panels)
+    assert reduced.to("meta").panels.dtype == torch.float16
+
+
 def test_the_reference_works_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     query, templates = random_pair(8, 2, 5, 7, 9, 4)
     expected = mutual_match(query, templates, 3, 5, "reference")

@@ -17,7 +17,7 @@ ALLOWED = {
     "types": set(),
     "hashing": set(),
     "records": {"hashing"},
-    "metrics": {"types", "metrics"},
+    "metrics": {"types", "metrics", "ops"},
     "ops": {"types", "ops", "_cpu"},
     "datasets": {"types", "datasets", "images", "decoding", "paths"},
     "images": {"types", "decoding", "warping", "hashing"},

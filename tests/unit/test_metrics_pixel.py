@@ -5,9 +5,11 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from sklearn.metrics import average_precision_score, jaccard_score, roc_auc_score
 
@@ -179,6 +181,30 @@ def test_chunks_of_any_size_give_the_same(name: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(_pixel, "CHUNK_PIXELS", 1)
     monkeypatch.setattr(_pixel, "CHUNK_PIXELS_PER_POSITIVE", 0)
     assert oracles.compute(name, oracles.random_evaluation(seed=4, levels=20)) == whole
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_threads_do_not_change_a_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pixel, "CHUNK_PIXELS", 2000)
+    monkeypatch.setattr(_pixel, "CHUNK_PIXELS_PER_POSITIVE", 0)
+    values = set()
+    for threads in (1, 2, 5):
+        torch.set_num_threads(threads)
+        values.add(oracles.compute(name, oracles.random_evaluation(seed=7, levels=50)))
+    assert len(values) == 1
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_takes_maps_and_masks_from_a_file_that_must_not_change(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.random((6, 30, 20)) < 0.1
+    scores = (rng.random(truth.shape) + 0.3 * truth).astype(np.float32)
+    mapped = []
+    for number, array in enumerate((truth, scores)):
+        np.save(tmp_path / f"{number}.npy", array)
+        mapped.append(np.load(tmp_path / f"{number}.npy", mmap_mode="r"))
+    expected = oracles.compute(name, oracles.pixel_evaluation(list(truth), list(scores)))
+    assert oracles.compute(name, oracles.pixel_evaluation(list(mapped[0]), list(mapped[1]))) == expected
 
 
 def test_all_pixel_metrics_share_one_sort(monkeypatch: pytest.MonkeyPatch) -> None:

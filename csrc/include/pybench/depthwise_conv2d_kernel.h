@@ -7,7 +7,10 @@
 
 namespace pybench {
 
-// A few channels of an image or of a kernel, [height, width, lanes]: one channel per vector lane.
+// Channels are worked on in groups of a cache line of floats, in one or more planes; the last group is filled up.
+constexpr int kGroupChannels = 16;
+
+// As many channels of an image or of a kernel as a vector has lanes, [height, width, lanes].
 struct Plane {
   float* values;
   int64_t height, width;
@@ -16,13 +19,13 @@ struct Plane {
 struct DepthwiseKernels {
   int64_t lanes;
 
-  // plane[pixel][lane] = values[pixel * pixel_step + lane * channel_step], and zero in lanes from `channels` on;
-  // `reversed` puts the last pixel first.
+  // Copies `channels` channels, at most a group, into kGroupChannels / lanes planes that follow each other, and zero
+  // into the lanes that are left. `reversed` puts the last pixel first.
   void (*pack)(const float* values, int64_t pixels, int64_t pixel_step, int64_t channels, int64_t channel_step,
-               bool reversed, float* plane);
+               bool reversed, float* planes);
 
   // The inverse of `pack` without reversal.
-  void (*unpack)(const float* plane, int64_t pixels, int64_t pixel_step, int64_t channels, int64_t channel_step,
+  void (*unpack)(const float* planes, int64_t pixels, int64_t pixel_step, int64_t channels, int64_t channel_step,
                  float* values);
 
   // sums[y][x] += sum of a[i][j] * b[i + y + top][j + x + left] over all (i, j) for which both lie inside; no other

@@ -62,6 +62,12 @@ class TensorView {
 
   // The data as float32 on the CPU with `ndim` dimensions.
   float* float32_on_cpu(const char* what, int ndim) const;
+  // The data as uint8 on the CPU with `ndim` dimensions.
+  uint8_t* uint8_on_cpu(const char* what, int ndim) const;
+  // The data as int32 on the CPU with `ndim` dimensions.
+  int32_t* int32_on_cpu(const char* what, int ndim) const;
+  // The data as float64 on the CPU with `ndim` dimensions.
+  double* float64_on_cpu(const char* what, int ndim) const;
   // The data as int64 on the CPU with `ndim` dimensions.
   int64_t* int64_on_cpu(const char* what, int ndim) const;
   // The data as int16 on the CPU with `ndim` dimensions.
