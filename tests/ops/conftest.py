@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def _cuda_on_host(request: pytest.FixtureRequest) -> ModuleType:
+def _cuda_on_host() -> ModuleType:
     """The module ``pybench._cuda``, of which every kernel runs in the emulation of tests/cuda_on_host."""
     headers = [*ROOT.glob("csrc/**/*.h"), *ROOT.glob("tests/cuda_on_host/*.h")]
     sources = [*ROOT.glob("csrc/cuda/*.cu"), *ROOT.glob("tests/cuda_on_host/*.cpp")]
@@ -69,8 +69,9 @@ def _cuda_on_host(request: pytest.FixtureRequest) -> ModuleType:
     digest = hashlib.sha256(" ".join([sys.version, torch.__version__, *FLAGS]).encode())
     for file in sorted(headers + sources):
         digest.update(file.read_bytes())
-    library = request.config.cache.mkdir("cuda_on_host") / f"{digest.hexdigest()}.so"
+    library = ROOT / "build/cuda_on_host" / f"{digest.hexdigest()}.so"
     if not library.exists():
+        library.parent.mkdir(parents=True, exist_ok=True)
         _compile(sources, library)
     return _load("on_host._cuda", library)
 
