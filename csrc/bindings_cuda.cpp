@@ -1,5 +1,6 @@
 #include "cuda/depthwise_conv2d.h"
 #include "cuda/mutual_match.h"
+#include "cuda/optics.h"
 #include "pybench/bindings.h"
 
 namespace py = pybind11;
@@ -17,4 +18,10 @@ PYBIND11_MODULE(_cuda, m) {
   m.def("depthwise_conv2d_weight_gradient", &pybench::cuda::depthwise_conv2d_weight_gradient,
         py::arg("output_gradient"), py::arg("x"), py::arg("partial"), py::arg("stream"),
         py::call_guard<py::gil_scoped_release>());
+  m.def("optics_distances", &pybench::cuda::optics_distances, py::arg("unit"), py::arg("distances"),
+        py::arg("stream"), py::call_guard<py::gil_scoped_release>());
+  m.def("optics_regions", &pybench::cuda::optics_regions, py::arg("distances"), py::arg("min_samples"),
+        py::arg("most"), py::arg("ranks"), py::arg("stream"), py::call_guard<py::gil_scoped_release>());
+  m.def("optics_choose", &pybench::cuda::optics_choose, py::arg("distances"), py::arg("ranks"), py::arg("sums"),
+        py::arg("chosen"), py::arg("stream"), py::call_guard<py::gil_scoped_release>());
 }
