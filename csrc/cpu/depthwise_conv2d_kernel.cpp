@@ -163,12 +163,14 @@ void correlate(const Plane& a, const Plane& b, int64_t top, int64_t left, const 
   const Parts tiles(0, sums.height, kTileHeight);
   for (int64_t n = 0; n < tiles.count; ++n) {
     const int64_t y = tiles.at(n), next = tiles.at(n + 1);
-    const int64_t begin = larger(0, -(y + top)), end = larger(begin, smaller(a.height, b.height - (next - 1) - top));
+    // Rows of a that some and that all rows of the tile take.
+    const int64_t first = larger(0, 1 - next - top), last = smaller(a.height, b.height - top - y);
+    const int64_t begin = larger(0, -(y + top)), end = larger(begin, smaller(a.height, b.height - top - next + 1));
     rows_of_tiles(it, begin, end, y, next - y);
-    for (int64_t row = y; row < next; ++row) {  // what not all rows of the tile take
-      const int64_t first = larger(0, -(row + top)), last = smaller(a.height, b.height - row - top);
-      rows_of_tiles(it, first, smaller(begin, last), row, 1);
-      rows_of_tiles(it, end, last, row, 1);
+    for (int64_t i = first; i < last; ++i) {
+      if (begin <= i && i < end) continue;
+      const int64_t from = larger(y, -(i + top)), to = smaller(next, b.height - top - i);
+      if (from < to) rows_of_tiles(it, i, i + 1, from, to - from);
     }
   }
 }

@@ -38,7 +38,7 @@ class CosineDistances {
         scales_(padded_),
         halves_(padded_),
         panels_(new float[padded_ * kOpticsDepth]),
-        matrix_(new float[padded_ * padded_]) {}
+        matrix_(new float[padded_ * padded_]()) {}
 
   // False where a feature is a NaN or an infinity.
   bool compute(const Examples& examples) {
@@ -154,8 +154,8 @@ class Selection {
 
   // The member with the smallest summed distance to all members.
   int64_t medoid(const Region& region) {
-    begin_sums();
-    for (const int32_t member : region) add_distances_to(member);
+    kernels_.sum_rows(distances_.matrix(), optics_padded(distances_.count()), region.data(),
+                      static_cast<int64_t>(region.size()), distances_.count(), sums_.data());
     return *std::min_element(region.begin(), region.end(), [&](int32_t a, int32_t b) { return sums_[a] < sums_[b]; });
   }
 

@@ -17,7 +17,6 @@ typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
 typedef float Unaligned __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
 typedef float Quad __attribute__((vector_size(4 * sizeof(float))));
 typedef float UnalignedQuad __attribute__((vector_size(4 * sizeof(float)), aligned(sizeof(float)), may_alias));
-typedef float Half __attribute__((vector_size(kDoubles * sizeof(float)), aligned(sizeof(float)), may_alias));
 typedef double Doubles __attribute__((vector_size(kDoubles * sizeof(double))));
 typedef double UnalignedDoubles __attribute__((vector_size(kDoubles * sizeof(double)), aligned(sizeof(double)),
                                                may_alias));
@@ -25,6 +24,17 @@ typedef int64_t Indices __attribute__((vector_size(kDoubles * sizeof(int64_t))))
 
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// Spelt out, since GCC converts halves of a vector badly.
+inline Doubles widen(const float* p) {
+#if PYBENCH_LANES == 16
+  return Doubles{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]};
+#elif PYBENCH_LANES == 8
+  return Doubles{p[0], p[1], p[2], p[3]};
+#else
+  return Doubles{p[0], p[1]};
+#endif
+}
 
 inline void transpose(Quad (&q)[4]) {
   const Quad low01 = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5);
@@ -66,7 +76,7 @@ double squared_length(const float* row, int64_t channels, const float* next) {
     __builtin_prefetch(next + channel, 0, 2);
 #pragma GCC unroll 8
     for (int i = 0; i < kSums; ++i) {
-      const Doubles values = __builtin_convertvector(*(const Half*)(row + channel + i * kDoubles), Doubles);
+      const Doubles values = widen(row + channel + i * kDoubles);
       sums[i] += values * values;
     }
   }
@@ -180,13 +190,26 @@ void to_distances(float* products, int64_t step, int64_t count, float* halves) {
   for (int64_t i = 0; i < count; ++i) products[i * step + i] = 0;
 }
 
+void sum_rows(const float* matrix, int64_t step, const int32_t* rows, int64_t row_count, int64_t count, double* sums) {
+  constexpr int kSums = kOpticsPadding / kDoubles;
+  for (int64_t first = 0; first < count; first += kOpticsPadding) {
+    Doubles columns[kSums] = {};
+    for (int64_t i = 0; i < row_count; ++i) {
+      const float* row = matrix + rows[i] * step + first;
+#pragma GCC unroll 8
+      for (int v = 0; v < kSums; ++v) columns[v] += widen(row + v * kDoubles);
+    }
+    for (int v = 0; v < kSums; ++v) *(UnalignedDoubles*)(sums + first + v * kDoubles) = columns[v];
+  }
+}
+
 int64_t add_row(const float* row, int64_t count, double* sums) {
   Doubles largest = Doubles{} - __builtin_inf();
   Indices where = {}, index = {};
   for (int lane = 0; lane < kDoubles; ++lane) index[lane] = lane;
   for (int64_t i = 0; i < count; i += kDoubles) {
     UnalignedDoubles* sum = (UnalignedDoubles*)(sums + i);
-    const Doubles total = *sum + __builtin_convertvector(*(const Half*)(row + i), Doubles);
+    const Doubles total = *sum + widen(row + i);
     *sum = total;
     const Indices more = total > largest;
     largest = more ? total : largest;
@@ -220,7 +243,7 @@ void dots(const float* rows, int64_t row_step, int64_t count, const float* vecto
 }  // namespace
 
 namespace PYBENCH_LEVEL {
-const OpticsGramKernels optics_gram = {gather, squared_lengths, pack, multiply, to_distances, add_row, dots};
+const OpticsGramKernels optics_gram = {gather, squared_lengths, pack, multiply, to_distances, sum_rows, add_row, dots};
 }  // namespace PYBENCH_LEVEL
 
 }  // namespace pybench

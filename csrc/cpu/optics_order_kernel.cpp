@@ -1,6 +1,6 @@
-// Core distances and the order of OPTICS (Ankerst et al. 1999), compiled once per level with PYBENCH_LEVEL (a namespace)
-// and PYBENCH_LANES (floats per vector). Like all kernels it lives in an anonymous namespace and uses nothing of the
-// standard library.
+// Core distances and the order of OPTICS (Ankerst et al. 1999), compiled once per level with PYBENCH_LEVEL (a
+// namespace) and PYBENCH_LANES (floats per vector). Like all kernels it lives in an anonymous namespace and uses
+// nothing of the standard library.
 
 #include "pybench/optics_kernel.h"
 

@@ -1,8 +1,8 @@
 // What kernels use of the device, and how they are launched.
 //
-// Kernels are written in the CUDA names that follow from the language (threadIdx, __syncthreads, __shfl_xor_sync) and in
-// the functions below. A host compiler takes both from the tests' emulation (tests/cuda_on_host), so that the same source
-// runs there on the CPU; hence no <<< >>>, no inline PTX and no static __shared__ arrays outside this file.
+// Kernels are written in the names of the CUDA language (threadIdx, __syncthreads, __shfl_xor_sync) and the functions
+// below. A host compiler takes both from the tests' emulation (tests/cuda_on_host), so that the same source runs on the
+// CPU; hence no <<< >>>, no inline PTX and no static __shared__ arrays outside this file.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +39,8 @@ __device__ inline uint32_t shared_address(const void* pointer) {
 // Starts to copy 16 bytes from global to shared memory, both aligned to 16; zeros where not `inside`, and `source` is
 // then not read. They are there for the calling thread after commit_copies and wait_copies, for others after a barrier.
 __device__ inline void copy_async(uint32_t destination, const void* source, bool inside) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(destination), "l"(__cvta_generic_to_global(source)),
-               "r"(inside ? 16 : 0)
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(destination),
+               "l"(__cvta_generic_to_global(source)), "r"(inside ? 16 : 0)
                : "memory");
 }
 
@@ -53,8 +53,8 @@ __device__ inline void wait_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 
-// Four matrices of 8 x 8 halves: lane 8 m + r gives the shared address of row r of matrix m, 16 bytes; registers[m] then
-// holds the elements 2 (lane % 4) and the next of row lane / 4.
+// Four matrices of 8 x 8 halves: lane 8 m + r gives the shared address of row r of matrix m, 16 bytes; registers[m]
+// then holds the elements 2 (lane % 4) and the next of row lane / 4.
 __device__ inline void load_matrices(uint32_t (&registers)[4], uint32_t row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(registers[0]), "=r"(registers[1]), "=r"(registers[2]), "=r"(registers[3])

@@ -1,19 +1,20 @@
 // The two kernels of mutual_match.
 //
 // products: each position of the templates has a small matrix product of its own, (templates x C) times (C x columns);
-// its columns are the places of the window in all images. A warp multiplies two panels, 32 templates, with 8 Tiles columns
-// on the tensor cores and keeps the maximum over its templates of each column; so each component of a template is needed
-// by one warp only, and goes from global memory straight to the registers that the tensor cores read. Pixels are shared by
-// all warps: some positions that lie beside each other make up a block, and the union of their windows goes through shared
-// memory, a chunk of channels at a time. The products with the templates never leave the registers.
+// its columns are the places of the window in all images. A warp multiplies two panels, 32 templates, with 8 Tiles
+// columns on the tensor cores and keeps the maximum over its templates of each column; so each component of a template
+// is needed by one warp only, and goes from global memory straight to the registers that the tensor cores read. Pixels
+// are shared by all warps: some positions that lie beside each other make up a block, and the union of their windows
+// goes through shared memory, a chunk of channels at a time. The products never leave the registers.
 //
 // maxima: both maps are maxima over the table that the first kernel leaves, which holds for each image, place in the
 // window and position the largest cosine over templates.
 //
-// Precision. With `Split` a component x of a unit vector is a sum of two halves, big = half(x) and small = half(x - big),
-// and a product is big big + big small + small big: as exact as float32, for half of what three products in TF32 cost,
-// since unit vectors need no exponents of float32. The tensor cores round sums toward zero; that bias would add up over
-// the channels, so they sum 16 channels only, and the rest is added in float32. Without `Split`, components are halves.
+// Precision. With `Split` a component x of a unit vector is the sum of two halves, half(x) = big and half(x - big) =
+// small, and a product is big big + big small + small big: as exact as float32, for half of what three products in TF32
+// cost, since unit vectors need no exponents of float32. The tensor cores round sums toward zero; that bias would add
+// up over the channels, so they sum 16 channels only, and the rest is added in float32. Without `Split`, components are
+// halves.
 
 #include "device.h"
 #include "mutual_match.h"
@@ -23,20 +24,20 @@
 namespace pybench::cuda {
 namespace {
 
-constexpr int kLanes = 16;             // templates of a panel
-constexpr int kWarpPanels = 2;         // that a warp multiplies at a time
-constexpr int kRowPairs = 8;           // a row of a panel is 64 bytes, 8 pairs of words
-constexpr int kStepRows = 16;          // rows of a panel in a step
-constexpr int kStepBytes = 64;         // of a pixel in a step
-constexpr int kChunkSteps = 4;         // of a pixel that are in shared memory at a time
+constexpr int kLanes = 16;       // templates of a panel
+constexpr int kWarpPanels = 2;   // that a warp multiplies at a time
+constexpr int kRowPairs = 8;     // a row of a panel is 64 bytes, 8 pairs of words
+constexpr int kStepRows = 16;    // rows of a panel in a step
+constexpr int kStepBytes = 64;   // of a pixel in a step
+constexpr int kChunkSteps = 4;   // of a pixel that are in shared memory at a time
 constexpr int kChunkBytes = kChunkSteps * kStepBytes;
-constexpr int kUnitBytes = 16;         // of one asynchronous copy
+constexpr int kUnitBytes = 16;   // of one asynchronous copy
 constexpr int kChunkUnits = kChunkBytes / kUnitBytes;
 constexpr int kWarp = 32;
-constexpr int kMostWarps = 8;          // of a block
-constexpr int kMostTiles = 11;         // of a pass
-constexpr size_t kMostShared = 99 << 10;  // of a block, on all devices from compute capability 8.0
-constexpr int64_t kLargestWindow = 61;    // whose pixels fit into it
+constexpr int kMostWarps = 8;    // of a block
+constexpr int kMostTiles = 11;   // of a pass
+constexpr size_t kMostShared = 99 << 10;   // of a block, on all devices from compute capability 8.0
+constexpr int64_t kLargestWindow = 61;     // whose pixels fit into it
 constexpr int64_t kMostColumns = 1 << 28;  // and pixels, so that int counts them
 constexpr unsigned kAllLanes = 0xffffffff;
 
@@ -55,10 +56,10 @@ struct Problem {
   int images, height, width, side;
   int columns;  // of all images: images * side * side
   int panel_count, panel_rows, chunks;
-  int group;        // positions of a block
-  int slices;       // pairs of panels that a block multiplies at a time, a warp for each of every position
-  int passes;       // of the columns, each by blocks of its own
-  int slot_rows, slot_width, slot_count;  // pixels of a block: those of its window rows, in all images, that a pass needs
+  int group;   // positions of a block
+  int slices;  // pairs of panels that a block multiplies at a time, a warp for each of every position
+  int passes;  // of the columns, each by blocks of its own
+  int slot_rows, slot_width, slot_count;  // pixels of a block: of the window rows, in all images, that a pass needs
 };
 
 // Where a block is: its pass over the columns, and the first of the positions beside each other that it has.
@@ -91,8 +92,8 @@ __device__ inline uint32_t stage_of(const Problem& problem, int chunk) {
   return shared_address(sources() + problem.slot_count) + chunk % 2 * problem.slot_count * kChunkBytes;
 }
 
-// Units of 16 bytes are swizzled: eight columns that follow each other, also from one window row to the next, have eight
-// different swizzles, so that the tensor cores read their units from different banks.
+// Units of 16 bytes are swizzled: eight columns that follow each other, also from one window row to the next, have
+// eight different swizzles, so that the tensor cores read their units from different banks.
 __device__ void find_sources(const Problem& problem, const Place& block) {
   const int radius = problem.side / 2;
 #pragma unroll 1
@@ -221,6 +222,8 @@ __device__ void fold(const float (&sums)[kWarpPanels][Tiles][4], bool first, flo
   }
 }
 
+// With 11 tiles a lane holds 88 sums, which leaves registers for 8 warps on a multiprocessor; fewer, for small windows
+// that wait for memory more than they multiply, let 16 run.
 template <bool Split, int Tiles>
 __global__ void __launch_bounds__(kMostWarps* kWarp, Tiles > 7 ? 1 : 2) products_kernel(const Problem problem) {
   constexpr int kColumns = 8 * Tiles;
@@ -257,12 +260,12 @@ __global__ void __launch_bounds__(kMostWarps* kWarp, Tiles > 7 ? 1 : 2) products
       for (int step = 0; step < kChunkSteps; ++step) {
         const Operands<Split> templates[kWarpPanels] = {Operands<Split>(words.at[0]), Operands<Split>(words.at[1])};
         words = panels.next();  // for the next step
-        __syncwarp();
+        __syncwarp();  // ptxas, which would save registers, must not move these loads behind the products
         const uint32_t from = stage + (unit ^ step * kStepBytes);
 #pragma unroll
         for (int tile = 0; tile < Tiles; ++tile) {
           uint32_t pixels[4];
-          if (tile && tile % 5 == 0) __syncwarp();
+          if (tile && tile % 5 == 0) __syncwarp();  // nor all of these before them, which would need too many
           load_matrices(pixels, from + offsets[tile]);
 #pragma unroll
           for (int panel = 0; panel < kWarpPanels; ++panel) templates[panel].multiply(pixels, sums[panel][tile]);

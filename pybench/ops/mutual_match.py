@@ -330,11 +330,9 @@ def _cuda(query: Tensor, bank: TemplateBank, forward_window: int, backward_windo
 def _cuda_unsuited(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> str:
     if bank.panels.dtype == torch.int16:
         return "a bank of reduced precision must be packed from templates on the GPU"
-    return (
-        ""
-        if max(forward_window, backward_window) <= LARGEST_WINDOW
-        else f"windows must not be larger than {LARGEST_WINDOW}"
-    )
+    if max(forward_window, backward_window) > LARGEST_WINDOW:
+        return f"windows must not be larger than {LARGEST_WINDOW}"
+    return ""
 
 
 _op = Op("mutual_match", [cuda(_cuda, _cuda_unsuited), *native(_native), Implementation("reference", _reference)])

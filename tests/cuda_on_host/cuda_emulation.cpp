@@ -92,7 +92,9 @@ void run_block(const char* op) {
       swapcontext(&block->scheduler, &block->fibers[i].context);
       if (block->error) std::rethrow_exception(block->error);
     }
-    if (running && !block->progress) throw std::runtime_error(std::string(op) + ": a barrier that not all threads reach");
+    if (running && !block->progress) {
+      throw std::runtime_error(std::string(op) + ": a barrier that not all threads reach");
+    }
   }
 }
 
@@ -120,7 +122,9 @@ uint16_t half_bits(float value) {
 void exchange(void* slot, size_t bytes, void (*combine)(void* slots)) {
   Warp& warp = block->warps[block->current / kWarp];
   char* own = warp.slots + block->current % kWarp * kSlotBytes;
-  if (warp.arrived && warp.combine != combine) throw std::runtime_error("the lanes of a warp are at different functions");
+  if (warp.arrived && warp.combine != combine) {
+    throw std::runtime_error("the lanes of a warp are at different functions");
+  }
   std::memcpy(own, slot, bytes);
   warp.combine = combine;
   block->progress = true;
@@ -238,8 +242,8 @@ void multiply_add(float (&sums)[4], const uint32_t (&a)[4], uint32_t b0, uint32_
   };
   Slot slot{{a[0], a[1], a[2], a[3]}, {b0, b1}, {sums[0], sums[1], sums[2], sums[3]}};
   slot = exchange(slot, [](void* slots) {
-    // Register r of lane 4 g + t: of A the elements (g + 8 (r % 2), 2 t + 8 (r / 2)) and the next; of B (2 t + 8 r, g) and
-    // the next; sum r is that of (g + 8 (r / 2), 2 t + r % 2).
+    // Register r of lane 4 g + t: of A the elements (g + 8 (r % 2), 2 t + 8 (r / 2)) and the next; of B (2 t + 8 r, g)
+    // and the next; sum r is that of (g + 8 (r / 2), 2 t + r % 2).
     double left[16][16], right[16][8];
     for (int lane = 0; lane < kWarp; ++lane) {
       const Slot& from = slot_of<Slot>(slots, lane);

@@ -1,8 +1,9 @@
 // The parts of CUDA that csrc/cuda uses, on the CPU: one block after the other, its threads as fibers that take turns.
 //
-// It checks indices and arithmetic, not speed, the memory model or the compiler. It is strict where that is cheap: shared
-// memory starts as NaN and is exactly as long as asked for, asynchronous copies land as late as they may, warp functions
-// need all 32 lanes, a barrier that not all threads reach is an error, and sums of matrix products are rounded toward zero.
+// It checks indices and arithmetic, not speed, the memory model or the compiler. It is strict where that is cheap:
+// shared memory starts as NaN and is exactly as long as asked for, asynchronous copies land as late as they may, warp
+// functions need all 32 lanes, a barrier that not all threads reach is an error, and sums of matrix products are
+// rounded toward zero.
 #pragma once
 
 #include <algorithm>
@@ -52,8 +53,8 @@ namespace emulation {
 constexpr int kWarp = 32;
 constexpr size_t kSlotBytes = 64;
 
-// Leaves `slot` for the calling lane, lets `combine` work on the slots of all lanes once they are there, and returns the
-// lane's own.
+// Leaves `slot` for the calling lane, lets `combine` work on the slots of all lanes once they are there, and returns
+// the lane's own.
 void exchange(void* slot, size_t bytes, void (*combine)(void* slots));
 
 template <typename Slot>

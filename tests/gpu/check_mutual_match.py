@@ -64,6 +64,9 @@ def _timed(
     batch, channels, side, _ = query.shape
     full = pack_templates(templates)
     unit_query, unit_templates = (functional.normalize(t, dim=1).contiguous() for t in (query, templates))
+    plain = mutual_match(query, full, window, window, "reference")
+    if max(largest_error(a, e) for a, e in zip(naive(unit_query, unit_templates, window), plain, strict=True)) > 1e-4:
+        raise RuntimeError("the naive kernel and plain torch disagree")
     baselines = {
         "one thread per output": milliseconds(lambda: naive(unit_query, unit_templates, window)),
         "plain torch": milliseconds(lambda: mutual_match(query, full, window, window, "reference")),

@@ -1,5 +1,6 @@
 """The kernels for GPUs, compiled to run on the CPU: indices and arithmetic, not speed nor the memory model."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,15 @@ from torch.nn import functional
 
 from pybench.ops import TemplateBank, mutual_match, pack_templates
 from pybench.ops.dispatch import capsule
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="no CUDA compiler")
+def test_the_extension_is_built_where_a_cuda_compiler_is() -> None:
+    from pybench import _cuda
+
+    rows, features = torch.zeros(1, 3, 128, dtype=torch.float16), torch.zeros(1, 4, 3)
+    with pytest.raises(ValueError, match="features must be on a CUDA device, but is on DLPack device type 1"):
+        _cuda.unit_rows(capsule(features), 1e-12, True, capsule(rows), 0)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ ALLOWED = {
     "hashing": set(),
     "records": {"hashing"},
     "metrics": {"types", "metrics", "ops"},
-    "ops": {"types", "ops", "_cpu"},
+    "ops": {"types", "ops", "_cpu", "_cuda"},
     "datasets": {"types", "datasets", "images", "decoding", "paths"},
     "images": {"types", "decoding", "warping", "hashing"},
     "suite": {"types", "records", "registry", "strict_yaml"},

@@ -18,7 +18,7 @@ namespace pybench {
 void depthwise_conv2d(const std::string& level, const TensorView& x, const TensorView& weight,
                       const std::optional<TensorView>& bias, bool transposed, int threads, const TensorView& output);
 
-// weight_gradient[c, 0, i, j] = sum over b, v, u of output_gradient[b, c, v, u] * x[b, c, v + i - kh / 2, u + j - kw / 2],
+// weight_gradient[c, 0, i, j] = sum over b, v, u of output_gradient[b, c, v, u] * x[b, c, v + i - kh / 2, u + j - kw / 2]
 // in one order for any number of threads.
 //
 // output_gradient, x: [B, C, H, W], as above. weight_gradient: output [C, 1, kh, kw], contiguous, with odd sides.

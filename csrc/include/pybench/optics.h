@@ -28,8 +28,8 @@ bool optics_distances(const std::string& level, const TensorView& examples, cons
 
 // Writes the region of each example, or -1 for noise.
 //
-// distances: float64 [N, N], contiguous, not negative, rounded as kRounding of optics_order.h says. labels: output int64
-// [N]. min_samples: in [2, N].
+// distances: float64 [N, N], contiguous, not negative, rounded as kRounding of optics_order.h says.
+// labels: output int64 [N]. min_samples: in [2, N].
 void optics_labels(const std::string& level, const TensorView& distances, int64_t min_samples,
                    const TensorView& labels);
 

@@ -28,6 +28,9 @@ struct OpticsGramKernels {
   void (*multiply)(const float* panels, int64_t count, int64_t depth, bool add, float* products, int64_t step);
   // Turns products of unit vectors for i <= j into distances for all i and j, in place. `halves`: scratch.
   void (*to_distances)(float* products, int64_t step, int64_t count, float* halves);
+  // sums = sum of some rows of a matrix.
+  void (*sum_rows)(const float* matrix, int64_t step, const int32_t* rows, int64_t row_count, int64_t count,
+                   double* sums);
   // sums += row; returns the first index of the largest sum. Elements from `count` on must be -infinity.
   int64_t (*add_row)(const float* row, int64_t count, double* sums);
   // products[i] = dot product of rows[i] with `vector`.
