@@ -92,15 +92,23 @@ def lattice(seed: int, count: int, levels: int) -> Tensor:
     return (upper + upper.T) / (4 * levels)
 
 
-@quick(120)
+def chain(seed: int, count: int) -> Tensor:
+    """Steps along a line that shrink or grow by xi's factor 0.95."""
+    generator = torch.Generator().manual_seed(seed)
+    steps = 0.95 ** torch.randint(-3, 4, (count,), generator=generator).double().cumsum(0)
+    places = (steps.cumsum(0) / steps.sum() * 2**24).round()
+    return ((places.unsqueeze(1) - places).abs() / 2**24).float()
+
+
+@quick(80)
 @given(
     seed=st.integers(0, 2**31),
     count=st.integers(2, 40),
-    levels=st.sampled_from([2, 4, 16, 1 << 16]),
+    levels=st.sampled_from([2, 4, 16, 1 << 16, None]),
     share=st.floats(0, 1),
 )
-def test_regions_on_ties(module: Any, seed: int, count: int, levels: int, share: float) -> None:
-    matrix = lattice(seed, count, levels)
+def test_regions_of_ties_and_chains(module: Any, seed: int, count: int, levels: int | None, share: float) -> None:
+    matrix = lattice(seed, count, levels) if levels else chain(seed, count)
     min_samples = 2 + int(share * (count - 2))
     most = 1 + seed % count
     expected = reference_ranks(matrix, min_samples, most)
