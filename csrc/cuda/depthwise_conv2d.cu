@@ -81,17 +81,18 @@ struct Section {
   bool turned;
 };
 
-// Copies a section to rows of shared memory; zeros outside the plane and from its last column to the end of the pitch.
-// Returns whether all that this thread copied is finite.
+// Copies a section to rows of shared memory; zeros beside the plane and from its last column to the end of the pitch. Rows
+// above and below the plane are left out: no strip reads them. Returns whether all that this thread copied is finite.
 __device__ bool copy_section(const Section& section, int pitch, float* shared) {
   const int64_t size = int64_t{section.height} * section.width;
   bool finite = true;
   for (int row = threadIdx.x / kWarp; row < section.rows; row += blockDim.x / kWarp) {
     const int y = section.row + row;
-#pragma unroll 4
+    if (y < 0 || y >= section.height) continue;
+#pragma unroll 3
     for (int column = threadIdx.x % kWarp; column < pitch; column += kWarp) {
       const int x = section.column + column;
-      const bool inside = column < section.columns && y >= 0 && y < section.height && x >= 0 && x < section.width;
+      const bool inside = column < section.columns && x >= 0 && x < section.width;
       const int64_t index = int64_t{y} * section.width + x;
       const float value = inside ? section.plane[section.turned ? size - 1 - index : index] : 0;
       shared[row * pitch + column] = value;
