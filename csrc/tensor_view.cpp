@@ -81,6 +81,16 @@ uint16_t* TensorView::float16_on_cuda(const char* what, int ndim) const {
   return static_cast<uint16_t*>(data_);
 }
 
+double* TensorView::float64_on_cuda(const char* what, int ndim) const {
+  require(what, {dlpack::kFloat, 64, 1}, ndim, true);
+  return static_cast<double*>(data_);
+}
+
+int32_t* TensorView::int32_on_cuda(const char* what, int ndim) const {
+  require(what, {dlpack::kInt, 32, 1}, ndim, true);
+  return static_cast<int32_t*>(data_);
+}
+
 void TensorView::require(const char* what, dlpack::DataType dtype, int ndim, bool on_cuda) const {
   const std::string name(what);
   const bool there = on_cuda ? device_.type == dlpack::kKernelDevice

@@ -10,8 +10,12 @@ from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]  # 20 times as fast as Tensor.__dlpack__
 
-from pybench.ops.dispatch import Implementation, Op, native
+from pybench.ops.dispatch import Implementation, Op, capsule, cuda, current_stream, native
 from pybench.types import InputError
+
+# On a GPU, the gradient for the weight is summed up in parts of at least so many rows of an image
+# (csrc/cuda/depthwise_conv2d.cu), as many as make about so many planes over all channels: enough for a large GPU.
+GRADIENT_ROWS, GRADIENT_PLANES = 16, 2048
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, backend: str = "auto") -> Tensor:
@@ -24,9 +28,9 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, back
         x: images [B, C, H, W], float32 or float64; B may be 0.
         weight: kernels [C, 1, kh, kw] with odd sides, which may be larger than the image.
         bias: [C], added to each channel, or none.
-        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` to force it, for the gradients
-            too. Native backends take float32 on the CPU and use ``torch.get_num_threads()`` threads; their result does
-            not depend on it.
+        backend: ``auto``, or one of ``cuda``, ``avx512``, ``avx2``, ``portable``, ``reference`` to force it, for the
+            gradients too. Native backends take float32 on their device; those of the CPU use
+            ``torch.get_num_threads()`` threads, and their result does not depend on it.
 
     Returns:
         [B, C, H, W], in channels_last where x is so, else contiguous; native backends are as fast in both.
@@ -241,7 +245,39 @@ def _native_gradient(level: str, gradient: Tensor, x: Tensor, kernel_height: int
     return result
 
 
-_op = Op("depthwise_conv2d", [*native(_native), Implementation("reference", _reference)])
+def _cuda(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
+    from pybench import _cuda
+
+    images = x.contiguous()
+    kernels = weight.contiguous()
+    biases = None if bias is None else bias.contiguous()
+    output = torch.empty_like(images)
+    with current_stream(x) as stream:
+        _cuda.depthwise_conv2d(
+            capsule(images),
+            capsule(kernels),
+            None if biases is None else capsule(biases),
+            transposed,
+            capsule(output),
+            stream,
+        )
+    return output.contiguous(memory_format=_layout(x))
+
+
+def _cuda_gradient(gradient: Tensor, x: Tensor, kernel_height: int, kernel_width: int) -> Tensor:
+    from pybench import _cuda
+
+    gradient, images = gradient.contiguous(), x.contiguous()
+    batch, channels, height, _ = x.shape
+    parts = min(batch * -(-height // GRADIENT_ROWS), -(-GRADIENT_PLANES // channels))
+    partial = x.new_empty(parts, channels, 1, kernel_height, kernel_width)
+    with current_stream(x) as stream:
+        _cuda.depthwise_conv2d_weight_gradient(capsule(gradient), capsule(images), capsule(partial), stream)
+    return partial.sum(0)
+
+
+_op = Op("depthwise_conv2d", [cuda(_cuda), *native(_native), Implementation("reference", _reference)])
 _gradient_op = Op(
-    "depthwise_conv2d_weight_gradient", [*native(_native_gradient), Implementation("reference", _reference_gradient)]
+    "depthwise_conv2d_weight_gradient",
+    [cuda(_cuda_gradient), *native(_native_gradient), Implementation("reference", _reference_gradient)],
 )

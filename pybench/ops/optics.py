@@ -10,13 +10,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pybench.ops.dispatch import Implementation, Op, native
+from pybench.ops.dispatch import Implementation, Op, capsule, cuda, current_stream, native
 from pybench.types import InputError
 
 Center = Literal["medoid", "mean"]
 
 # Decimals that scikit-learn's OPTICS rounds distances to: the precision of float64.
 ROUNDING = 15
+# A GPU works on as many positions at a time as need about so much memory, with at most so many examples each
+# (csrc/cuda/optics.h). Vectors shorter than EPSILON are divided by it instead of by their length.
+CHUNK_BYTES = 1 << 29
+MOST_EXAMPLES = 2048
+EPSILON = 1e-12
 
 
 def optics_labels(distances: NDArray[np.float64], min_samples: int, backend: str = "auto") -> NDArray[np.int64]:
@@ -111,10 +116,12 @@ def optics_select(
         min_samples: neighbourhood size of OPTICS, in [2, N]; none takes max(2, N // k).
         center: ``medoid``, the region's member with the smallest summed distance to its members, or ``mean``, the
             mean of its feature vectors.
-        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` (numpy and scikit-learn, pixel by
-            pixel) to force it. Native backends take float32 on the CPU, compute distances in float32, and use
-            ``torch.get_num_threads()`` threads; their result does not depend on it. On equal distances they choose as
-            the reference does, but where the rounding of distances decides on a region they may choose other examples.
+        backend: ``auto``, or one of ``cuda``, ``avx512``, ``avx2``, ``portable``, ``reference`` (numpy and
+            scikit-learn, pixel by pixel) to force it. Native backends take float32 on their device and compute
+            distances in float32; those of the CPU use ``torch.get_num_threads()`` threads, and their result does not
+            depend on it. On equal distances they choose as the reference does, but where the rounding of distances
+            decides on a region they may choose other examples. ``cuda`` takes at most 2048 examples, and waits for
+            its work to learn whether all values are finite.
 
     Returns:
         [K, P, C], the chosen feature vectors as they came in (not normalised).
@@ -207,4 +214,53 @@ def _add_farthest(distances: Tensor, summed: Tensor, chosen: list[int], k: int) 
     return chosen
 
 
-_op = Op("optics_select", [*native(_native), Implementation("reference", _reference)])
+def _cuda(features: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
+    count, _, channels = features.shape
+    chunk = max(1, CHUNK_BYTES // (features.element_size() * count * (count + 2 * channels)))
+    finite, selected = [], []
+    with current_stream(features) as stream:
+        for examples in features.split(chunk, dim=1):
+            rows = examples.transpose(0, 1).contiguous()
+            lengths = torch.linalg.vector_norm(rows, dim=2, keepdim=True, dtype=torch.float64)
+            unit = rows * lengths.clamp_min(EPSILON).reciprocal().float()
+            finite.append(lengths.isfinite().all())
+            selected.append(_select_pixels(rows, unit, k, min_samples, center, stream).transpose(0, 1))
+    _require_finite(bool(torch.stack(finite).all()))
+    return torch.cat(selected, dim=1)
+
+
+def _select_pixels(rows: Tensor, unit: Tensor, k: int, min_samples: int, center: Center, stream: int) -> Tensor:
+    """Selection at some pixels on a GPU, rows [P, N, C] and the same scaled to unit length to [P, k, C]."""
+    from pybench import _cuda
+
+    positions, count, channels = rows.shape
+    distances = rows.new_empty(positions, count, count)
+    ranks = rows.new_empty(positions, count, dtype=torch.int32)
+    chosen = rows.new_zeros(positions, k, dtype=torch.int32)
+    _cuda.optics_distances(capsule(unit), capsule(distances), stream)
+    _cuda.optics_regions(capsule(distances), min_samples, k, capsule(ranks), stream)
+    sums = None
+    if center == "mean":
+        means, exists = _region_means(rows, ranks, k)
+        unit_means = functional.normalize(means.double(), dim=2, eps=EPSILON)
+        to_means = (1 - unit_means @ unit.mT.double()).clamp(0, 2)
+        sums = (to_means * exists).sum(dim=1)
+    _cuda.optics_choose(
+        capsule(distances), capsule(ranks), None if sums is None else capsule(sums), capsule(chosen), stream
+    )
+    selected = rows.gather(1, chosen.long().unsqueeze(2).expand(-1, -1, channels))
+    return selected if sums is None else torch.where(exists, means, selected)
+
+
+def _region_means(rows: Tensor, ranks: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Mean of the rows [P, N, C] of each region, [P, k, C], and which regions there are, [P, k, 1]."""
+    members = (ranks.unsqueeze(1) == torch.arange(k, device=rows.device).unsqueeze(1)).double()
+    sizes = members.sum(dim=2, keepdim=True)
+    return (members @ rows.double() / sizes.clamp_min(1)).float(), sizes > 0
+
+
+def _cuda_unsuited(features: Tensor, *_: object) -> str:
+    return "" if len(features) <= MOST_EXAMPLES else f"there must be at most {MOST_EXAMPLES} examples"
+
+
+_op = Op("optics_select", [cuda(_cuda, _cuda_unsuited), *native(_native), Implementation("reference", _reference)])

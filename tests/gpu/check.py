@@ -9,13 +9,15 @@ import argparse
 import secrets
 import sys
 
+import check_depthwise
 import check_mutual_match
+import check_optics
 import torch
 from measure import table
 
 from pybench.ops import backends
 
-CHECKS = [check_mutual_match.cases]
+CHECKS = [check_depthwise.cases, check_mutual_match.cases, check_optics.cases]
 
 
 def main() -> int:

@@ -16,7 +16,8 @@ from torch.nn import functional
 from pybench.ops import backends, depthwise_conv2d, fold_small_kernel, record
 from pybench.types import InputError
 
-RUNNABLE = [name for name, reason in backends()["depthwise_conv2d"].items() if not reason]
+CPU_BACKENDS = {name: reason for name, reason in backends()["depthwise_conv2d"].items() if name != "cuda"}
+RUNNABLE = [name for name, reason in CPU_BACKENDS.items() if not reason]
 NATIVE = [name for name in RUNNABLE if name != "reference"]
 quick = settings(derandomize=True, deadline=None, max_examples=30)
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
@@ -335,7 +336,7 @@ def test_forced_native_backends_do_not_fall_back(backend: str) -> None:
         depthwise_conv2d(x.to("meta"), weight.to("meta"), None, backend)
 
 
-@pytest.mark.parametrize("backend", [name for name in backends()["depthwise_conv2d"] if name not in RUNNABLE])
+@pytest.mark.parametrize("backend", [name for name in CPU_BACKENDS if name not in RUNNABLE])
 def test_backends_of_other_processors_say_so(backend: str) -> None:
     x, weight, bias = random_triple(14, 1, 2, (4, 4), (3, 3))
     with pytest.raises(InputError, match=f"{backend}: this (processor|build)"):

@@ -15,7 +15,7 @@ from pybench.ops import dispatch, optics_labels, optics_select, record
 from pybench.ops.optics import Center
 from pybench.types import InputError
 
-BACKENDS = [name for name, reason in dispatch.backends()["optics_select"].items() if not reason]
+BACKENDS = [name for name, reason in dispatch.backends()["optics_select"].items() if not reason and name != "cuda"]
 NATIVE = [name for name in BACKENDS if name != "reference"]
 OPTICS_MODULE = sys.modules["pybench.ops.optics"]
 
@@ -263,7 +263,10 @@ def test_says_what_ran() -> None:
         ({"min_samples": 1}, r"min_samples must lie in \[2, 6\], but is 1"),
         ({"min_samples": 7}, r"min_samples must lie in \[2, 6\], but is 7"),
         ({"center": "median"}, "center must be medoid or mean"),
-        ({"backend": "sse"}, "optics_select has no backend 'sse'; it has: auto, avx512, avx2, portable, reference"),
+        (
+            {"backend": "sse"},
+            "optics_select has no backend 'sse'; it has: auto, cuda, avx512, avx2, portable, reference",
+        ),
         ({"features": torch.ones(6, 1, 2).double(), "backend": "portable"}, r"it takes float32, not torch\.float64"),
     ],
 )

@@ -75,6 +75,9 @@ class TensorView {
   // The data as float32, or as the bits of float16, on a CUDA device with `ndim` dimensions.
   float* float32_on_cuda(const char* what, int ndim) const;
   uint16_t* float16_on_cuda(const char* what, int ndim) const;
+  // The data as float64, or as int32, on a CUDA device with `ndim` dimensions.
+  double* float64_on_cuda(const char* what, int ndim) const;
+  int32_t* int32_on_cuda(const char* what, int ndim) const;
   void require_dimensions(const char* what, int ndim) const;
   // A size of -1 accepts any.
   void require_shape(const char* what, const std::vector<int64_t>& shape) const;
