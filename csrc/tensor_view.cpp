@@ -41,56 +41,6 @@ TensorView::TensorView(const dlpack::Tensor& tensor)
   }
 }
 
-float* TensorView::float32_on_cpu(const char* what, int ndim) const {
-  require(what, {dlpack::kFloat, 32, 1}, ndim);
-  return static_cast<float*>(data_);
-}
-
-uint8_t* TensorView::uint8_on_cpu(const char* what, int ndim) const {
-  require(what, {dlpack::kUInt, 8, 1}, ndim);
-  return static_cast<uint8_t*>(data_);
-}
-
-int32_t* TensorView::int32_on_cpu(const char* what, int ndim) const {
-  require(what, {dlpack::kInt, 32, 1}, ndim);
-  return static_cast<int32_t*>(data_);
-}
-
-double* TensorView::float64_on_cpu(const char* what, int ndim) const {
-  require(what, {dlpack::kFloat, 64, 1}, ndim);
-  return static_cast<double*>(data_);
-}
-
-int64_t* TensorView::int64_on_cpu(const char* what, int ndim) const {
-  require(what, {dlpack::kInt, 64, 1}, ndim);
-  return static_cast<int64_t*>(data_);
-}
-
-int16_t* TensorView::int16_on_cpu(const char* what, int ndim) const {
-  require(what, {dlpack::kInt, 16, 1}, ndim);
-  return static_cast<int16_t*>(data_);
-}
-
-float* TensorView::float32_on_cuda(const char* what, int ndim) const {
-  require(what, {dlpack::kFloat, 32, 1}, ndim, true);
-  return static_cast<float*>(data_);
-}
-
-uint16_t* TensorView::float16_on_cuda(const char* what, int ndim) const {
-  require(what, {dlpack::kFloat, 16, 1}, ndim, true);
-  return static_cast<uint16_t*>(data_);
-}
-
-double* TensorView::float64_on_cuda(const char* what, int ndim) const {
-  require(what, {dlpack::kFloat, 64, 1}, ndim, true);
-  return static_cast<double*>(data_);
-}
-
-int32_t* TensorView::int32_on_cuda(const char* what, int ndim) const {
-  require(what, {dlpack::kInt, 32, 1}, ndim, true);
-  return static_cast<int32_t*>(data_);
-}
-
 void TensorView::require(const char* what, dlpack::DataType dtype, int ndim, bool on_cuda) const {
   const std::string name(what);
   const bool there = on_cuda ? device_.type == dlpack::kKernelDevice

@@ -116,9 +116,9 @@ class Runs {
 }  // namespace
 
 void connected_regions(const TensorView& masks, int threads, const TensorView& labels, const TensorView& counts) {
-  const uint8_t* mask_data = masks.uint8_on_cpu("masks", 3);
-  int32_t* label_data = labels.int32_on_cpu("labels", 3);
-  int64_t* count_data = counts.int64_on_cpu("counts", 1);
+  const uint8_t* mask_data = masks.on_cpu<uint8_t>("masks", 3);
+  int32_t* label_data = labels.on_cpu<int32_t>("labels", 3);
+  int64_t* count_data = counts.on_cpu<int64_t>("counts", 1);
   const int64_t images = masks.size(0), height = masks.size(1), width = masks.size(2);
   masks.require_contiguous("masks", 3);
   labels.require_shape("labels", {images, height, width});

@@ -18,7 +18,7 @@ struct Images {
   int64_t count, channels, height, width, image_step, channel_step, pixel_step;
 
   Images(const char* what, const TensorView& view)
-      : values(view.float32_on_cpu(what, 4)),
+      : values(view.on_cpu<float>(what, 4)),
         count(view.size(0)),
         channels(view.size(1)),
         height(view.size(2)),
@@ -118,7 +118,7 @@ void depthwise_conv2d(const std::string& level, const TensorView& x, const Tenso
   output.require_shape("output", {inputs.count, inputs.channels, inputs.height, inputs.width});
   const float* biases = nullptr;
   if (bias) {
-    biases = bias->float32_on_cpu("bias", 1);
+    biases = bias->on_cpu<float>("bias", 1);
     bias->require_shape("bias", {inputs.channels});
     bias->require_contiguous("bias", 1);
   }

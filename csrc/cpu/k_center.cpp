@@ -145,9 +145,9 @@ class Selection {
 
 void k_center(const std::string& level, const TensorView& points, int64_t first, int threads,
               const TensorView& chosen) {
-  const float* data = points.float32_on_cpu("points", 2);
+  const float* data = points.on_cpu<float>("points", 2);
   points.require_contiguous("points", 2);
-  int64_t* output = chosen.int64_on_cpu("chosen", 1);
+  int64_t* output = chosen.on_cpu<int64_t>("chosen", 1);
   chosen.require_contiguous("chosen", 1);
   const int64_t count = points.size(0), k = chosen.size(0);
   if (count > INT32_MAX) throw std::invalid_argument("points must be fewer than 2^31");

@@ -194,16 +194,16 @@ void fill_table(const Operands<Word>& operands, int64_t images, int64_t height, 
 }  // namespace
 
 void unit_rows(const TensorView& features, float epsilon, int threads, const TensorView& unit) {
-  const float* columns = features.float32_on_cpu("features", 3);
+  const float* columns = features.on_cpu<float>("features", 3);
   const bool fixed_point = unit.is_int16();
   const int64_t channels = features.size(1);
   features.require_contiguous("features", 1);
   unit.require_shape("unit", {features.size(0), features.size(2), fixed_point ? channels + channels % 2 : channels});
   unit.require_contiguous("unit", 1);
   if (fixed_point) {
-    write_unit_rows(features, columns, epsilon, threads, unit, unit.int16_on_cpu("unit", 3));
+    write_unit_rows(features, columns, epsilon, threads, unit, unit.on_cpu<int16_t>("unit", 3));
   } else {
-    write_unit_rows(features, columns, epsilon, threads, unit, unit.float32_on_cpu("unit", 3));
+    write_unit_rows(features, columns, epsilon, threads, unit, unit.on_cpu<float>("unit", 3));
   }
 }
 
@@ -214,8 +214,8 @@ void mutual_match(const std::string& level, const TensorView& query, const Tenso
   const int64_t channels_per_word = fixed_point ? 2 : 1;
   query.require_dimensions("query", 3);
   panels.require_dimensions("panels", 4);
-  float* forward_data = forward.float32_on_cpu("forward", 2);
-  float* backward_data = backward.float32_on_cpu("backward", 2);
+  float* forward_data = forward.on_cpu<float>("forward", 2);
+  float* backward_data = backward.on_cpu<float>("backward", 2);
   const int64_t images = query.size(0), positions = height * width, words = query.size(2) / channels_per_word;
   const int64_t panel_count = panels.size(1);
   query.require_shape("query", {-1, positions, words * channels_per_word});
@@ -236,19 +236,19 @@ void mutual_match(const std::string& level, const TensorView& query, const Tenso
   if (fixed_point) {
     if (query.stride(0) % 2 || query.stride(1) % 2) throw std::invalid_argument("query must have even strides");
     const Operands<Pair> operands{PYBENCH_KERNEL(level, mutual_match_maxima_fixed16),
-                                  reinterpret_cast<const Pair*>(query.int16_on_cpu("query", 3)),
+                                  reinterpret_cast<const Pair*>(query.on_cpu<int16_t>("query", 3)),
                                   query.stride(0) / 2,
                                   query.stride(1) / 2,
-                                  reinterpret_cast<const Pair*>(panels.int16_on_cpu("panels", 4)),
+                                  reinterpret_cast<const Pair*>(panels.on_cpu<int16_t>("panels", 4)),
                                   panel_count,
                                   words};
     fill_table(operands, images, height, width, radius, threads, table);
   } else {
     const Operands<float> operands{PYBENCH_KERNEL(level, mutual_match_maxima_float32),
-                                   query.float32_on_cpu("query", 3),
+                                   query.on_cpu<float>("query", 3),
                                    query.stride(0),
                                    query.stride(1),
-                                   panels.float32_on_cpu("panels", 4),
+                                   panels.on_cpu<float>("panels", 4),
                                    panel_count,
                                    words};
     fill_table(operands, images, height, width, radius, threads, table);

@@ -184,7 +184,7 @@ class Selection {
 class Blocks {
  public:
   Blocks(const TensorView& features, const OpticsGramKernels& kernels)
-      : data_(features.float32_on_cpu("features", 3)),
+      : data_(features.on_cpu<float>("features", 3)),
         features_(features),
         kernels_(kernels),
         views_(features.size(2) == 1 || features.stride(2) == 1),
@@ -226,8 +226,8 @@ void require_size(int64_t count, int64_t min_samples) {
 
 bool optics_select(const std::string& level, const TensorView& features, int64_t min_samples, bool mean, int threads,
                    const TensorView& selected) {
-  features.float32_on_cpu("features", 3);
-  float* output = selected.float32_on_cpu("selected", 3);
+  features.on_cpu<float>("features", 3);
+  float* output = selected.on_cpu<float>("selected", 3);
   const int64_t count = features.size(0), positions = features.size(1), channels = features.size(2);
   const int64_t k = selected.size(0);
   require_size(count, min_samples);
@@ -262,8 +262,8 @@ bool optics_select(const std::string& level, const TensorView& features, int64_t
 }
 
 bool optics_distances(const std::string& level, const TensorView& examples, const TensorView& distances) {
-  const float* data = examples.float32_on_cpu("examples", 2);
-  float* output = distances.float32_on_cpu("distances", 2);
+  const float* data = examples.on_cpu<float>("examples", 2);
+  float* output = distances.on_cpu<float>("distances", 2);
   const int64_t count = examples.size(0), channels = examples.size(1);
   examples.require_contiguous("examples", 2);
   distances.require_shape("distances", {count, count});
@@ -276,8 +276,8 @@ bool optics_distances(const std::string& level, const TensorView& examples, cons
 
 void optics_labels(const std::string& level, const TensorView& distances, int64_t min_samples,
                    const TensorView& labels) {
-  const double* data = distances.float64_on_cpu("distances", 2);
-  int64_t* output = labels.int64_on_cpu("labels", 1);
+  const double* data = distances.on_cpu<double>("distances", 2);
+  int64_t* output = labels.on_cpu<int64_t>("labels", 1);
   const int64_t count = distances.size(0), step = optics_padded(count);
   distances.require_shape("distances", {count, count});
   distances.require_contiguous("distances", 2);

@@ -30,8 +30,8 @@ struct Axis {
 }  // namespace
 
 void perlin_noise(const TensorView& gradients, const TensorView& noise) {
-  const float* gradient = gradients.float32_on_cpu("gradients", 3);
-  float* out = noise.float32_on_cpu("noise", 2);
+  const float* gradient = gradients.on_cpu<float>("gradients", 3);
+  float* out = noise.on_cpu<float>("noise", 2);
   gradients.require_shape("gradients", {-1, -1, 2});
   gradients.require_contiguous("gradients", 3);
   noise.require_contiguous("noise", 2);

@@ -253,7 +253,7 @@ void launch_correlate(Problem problem, int most_chunk_rows, uint64_t stream) {
 // The part of a problem that is the same for the convolution and for its gradient.
 Problem problem_of(const TensorView& x, int64_t kernel_height, int64_t kernel_width) {
   Problem problem{};
-  problem.images = x.float32_on_cuda("x", 4);
+  problem.images = x.on_cuda<float>("x", 4);
   if (x.size(2) < 1 || x.size(3) < 1) throw std::invalid_argument("x must have pixels");
   x.require_contiguous("x", 4);
   if (kernel_height % 2 == 0 || kernel_width % 2 == 0) throw std::invalid_argument("weight must have odd sides");
@@ -274,18 +274,18 @@ Problem problem_of(const TensorView& x, int64_t kernel_height, int64_t kernel_wi
 void depthwise_conv2d(const TensorView& x, const TensorView& weight, const std::optional<TensorView>& bias,
                       bool transposed, const TensorView& output, uint64_t stream) {
   constexpr int kMostChunkRows = 32;
-  const float* filters = weight.float32_on_cuda("weight", 4);
+  const float* filters = weight.on_cuda<float>("weight", 4);
   x.require_dimensions("x", 4);
   Problem problem = problem_of(x, weight.size(2), weight.size(3));
   weight.require_shape("weight", {x.size(1), 1, -1, -1});
   weight.require_contiguous("weight", 4);
   problem.filters = filters;
   if (bias) {
-    problem.bias = bias->float32_on_cuda("bias", 1);
+    problem.bias = bias->on_cuda<float>("bias", 1);
     bias->require_shape("bias", {x.size(1)});
     bias->require_contiguous("bias", 1);
   }
-  problem.outputs = output.float32_on_cuda("output", 4);
+  problem.outputs = output.on_cuda<float>("output", 4);
   output.require_shape("output", {x.size(0), x.size(1), x.size(2), x.size(3)});
   output.require_contiguous("output", 4);
   problem.turned = transposed;
@@ -300,8 +300,8 @@ void depthwise_conv2d(const TensorView& x, const TensorView& weight, const std::
 void depthwise_conv2d_weight_gradient(const TensorView& output_gradient, const TensorView& x,
                                       const TensorView& partial, uint64_t stream) {
   constexpr int kMostChunkRows = 16;  // fewer, so that few images too make many parts
-  float* outputs = partial.float32_on_cuda("partial", 5);
-  const float* filters = output_gradient.float32_on_cuda("output_gradient", 4);
+  float* outputs = partial.on_cuda<float>("partial", 5);
+  const float* filters = output_gradient.on_cuda<float>("output_gradient", 4);
   x.require_dimensions("x", 4);
   Problem problem = problem_of(x, partial.size(3), partial.size(4));
   output_gradient.require_shape("output_gradient", {x.size(0), x.size(1), x.size(2), x.size(3)});

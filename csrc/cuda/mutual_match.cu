@@ -355,10 +355,10 @@ void mutual_match(const TensorView& rows, const TensorView& panels, int64_t chan
   }
   const int64_t side = std::max(forward_window, backward_window), images = rows.size(0), positions = height * width;
   Problem problem{};
-  problem.rows = reinterpret_cast<const unsigned char*>(rows.float16_on_cuda("rows", 3));
-  problem.panels = reinterpret_cast<const uint2*>(split ? static_cast<const void*>(panels.float32_on_cuda("panels", 4))
-                                                        : panels.float16_on_cuda("panels", 4));
-  problem.table = table.float32_on_cuda("table", 3);
+  problem.rows = reinterpret_cast<const unsigned char*>(rows.on_cuda<uint16_t>("rows", 3));
+  problem.panels = reinterpret_cast<const uint2*>(split ? static_cast<const void*>(panels.on_cuda<float>("panels", 4))
+                                                        : panels.on_cuda<uint16_t>("panels", 4));
+  problem.table = table.on_cuda<float>("table", 3);
   problem.panel_rows = static_cast<int>(split ? channels : divided_up(channels, 2));
   problem.panel_count = static_cast<int>(panels.size(1));
   problem.chunks = divided_up(problem.panel_rows, kStepRows * kChunkSteps);
@@ -373,8 +373,8 @@ void mutual_match(const TensorView& rows, const TensorView& panels, int64_t chan
     view->require_shape(name, {images, positions});
     view->require_contiguous(name, 2);
   }
-  float* forward_data = forward.float32_on_cuda("forward", 2);
-  float* backward_data = backward.float32_on_cuda("backward", 2);
+  float* forward_data = forward.on_cuda<float>("forward", 2);
+  float* backward_data = backward.on_cuda<float>("backward", 2);
   if (side > kLargestWindow) {
     throw std::invalid_argument("windows must not be larger than " + std::to_string(kLargestWindow));
   }

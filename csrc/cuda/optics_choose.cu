@@ -89,10 +89,10 @@ __global__ void choose_kernel(const float* distances, const int* ranks, const do
 void optics_choose(const TensorView& distances, const TensorView& ranks, const std::optional<TensorView>& sums,
                    const TensorView& chosen, uint64_t stream) {
   const char* op = "optics_select";
-  const float* matrices = distances.float32_on_cuda("distances", 3);
-  const int32_t* numbers = ranks.int32_on_cuda("ranks", 2);
-  int32_t* indices = chosen.int32_on_cuda("chosen", 2);
-  const double* begin = sums ? sums->float64_on_cuda("sums", 2) : nullptr;
+  const float* matrices = distances.on_cuda<float>("distances", 3);
+  const int32_t* numbers = ranks.on_cuda<int32_t>("ranks", 2);
+  int32_t* indices = chosen.on_cuda<int32_t>("chosen", 2);
+  const double* begin = sums ? sums->on_cuda<double>("sums", 2) : nullptr;
   const int64_t positions = distances.size(0), count = distances.size(1), k = chosen.size(1);
   distances.require_shape("distances", {positions, count, count});
   distances.require_contiguous("distances", 3);

@@ -90,8 +90,8 @@ __global__ void distances_kernel(int count, float* matrix) {
 
 void optics_distances(const TensorView& unit, const TensorView& distances, uint64_t stream) {
   const char* op = "optics_select";
-  const float* vectors = unit.float32_on_cuda("unit", 3);
-  float* matrices = distances.float32_on_cuda("distances", 3);
+  const float* vectors = unit.on_cuda<float>("unit", 3);
+  float* matrices = distances.on_cuda<float>("distances", 3);
   const int64_t positions = unit.size(0), count = unit.size(1), channels = unit.size(2);
   unit.require_contiguous("unit", 3);
   distances.require_shape("distances", {positions, count, count});

@@ -143,8 +143,8 @@ __global__ void regions_kernel(const float* distances, int count, int min_sample
 void optics_regions(const TensorView& distances, int64_t min_samples, int64_t most, const TensorView& ranks,
                     uint64_t stream) {
   const char* op = "optics_select";
-  const float* matrices = distances.float32_on_cuda("distances", 3);
-  int32_t* numbers = ranks.int32_on_cuda("ranks", 2);
+  const float* matrices = distances.on_cuda<float>("distances", 3);
+  int32_t* numbers = ranks.on_cuda<int32_t>("ranks", 2);
   const int64_t positions = distances.size(0), count = distances.size(1);
   distances.require_shape("distances", {positions, count, count});
   distances.require_contiguous("distances", 3);

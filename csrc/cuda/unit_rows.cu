@@ -58,8 +58,8 @@ __global__ void unit_rows_kernel(const float* features, int channels, int64_t po
 }  // namespace
 
 void unit_rows(const TensorView& features, float epsilon, bool split, const TensorView& rows, uint64_t stream) {
-  const float* columns = features.float32_on_cuda("features", 3);
-  uint16_t* halves = rows.float16_on_cuda("rows", 3);
+  const float* columns = features.on_cuda<float>("features", 3);
+  uint16_t* halves = rows.on_cuda<uint16_t>("rows", 3);
   const int64_t images = features.size(0), channels = features.size(1), positions = features.size(2);
   features.require_contiguous("features", 3);
   rows.require_shape("rows", {images, positions, -1});

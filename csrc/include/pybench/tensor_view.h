@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace pybench {
@@ -41,6 +42,15 @@ struct ManagedTensor {
   void (*deleter)(ManagedTensor*);
 };
 
+// How DLPack names a C++ type; uint16_t holds the bits of a float16.
+template <typename Element>
+constexpr DataType dtype_of() {
+  constexpr uint8_t code = std::is_floating_point_v<Element> || std::is_same_v<Element, uint16_t> ? kFloat
+                           : std::is_signed_v<Element>                                            ? kInt
+                                                                                                  : kUInt;
+  return {code, 8 * sizeof(Element), 1};
+}
+
 #ifdef PYBENCH_CUDA_ON_HOST  // the tests' build, in which kernels run on the CPU (docs/cuda.md)
 constexpr DeviceType kKernelDevice = kCPU;
 #else
@@ -60,24 +70,17 @@ class TensorView {
 
   // Each check throws std::invalid_argument, which names `what`, says what was found and what would be right.
 
-  // The data as float32 on the CPU with `ndim` dimensions.
-  float* float32_on_cpu(const char* what, int ndim) const;
-  // The data as uint8 on the CPU with `ndim` dimensions.
-  uint8_t* uint8_on_cpu(const char* what, int ndim) const;
-  // The data as int32 on the CPU with `ndim` dimensions.
-  int32_t* int32_on_cpu(const char* what, int ndim) const;
-  // The data as float64 on the CPU with `ndim` dimensions.
-  double* float64_on_cpu(const char* what, int ndim) const;
-  // The data as int64 on the CPU with `ndim` dimensions.
-  int64_t* int64_on_cpu(const char* what, int ndim) const;
-  // The data as int16 on the CPU with `ndim` dimensions.
-  int16_t* int16_on_cpu(const char* what, int ndim) const;
-  // The data as float32, or as the bits of float16, on a CUDA device with `ndim` dimensions.
-  float* float32_on_cuda(const char* what, int ndim) const;
-  uint16_t* float16_on_cuda(const char* what, int ndim) const;
-  // The data as float64, or as int32, on a CUDA device with `ndim` dimensions.
-  double* float64_on_cuda(const char* what, int ndim) const;
-  int32_t* int32_on_cuda(const char* what, int ndim) const;
+  // The data, with `ndim` dimensions, of elements of this type.
+  template <typename Element>
+  Element* on_cpu(const char* what, int ndim) const {
+    require(what, dlpack::dtype_of<Element>(), ndim, false);
+    return static_cast<Element*>(data_);
+  }
+  template <typename Element>
+  Element* on_cuda(const char* what, int ndim) const {
+    require(what, dlpack::dtype_of<Element>(), ndim, true);
+    return static_cast<Element*>(data_);
+  }
   void require_dimensions(const char* what, int ndim) const;
   // A size of -1 accepts any.
   void require_shape(const char* what, const std::vector<int64_t>& shape) const;
@@ -85,7 +88,7 @@ class TensorView {
   void require_contiguous(const char* what, int dimensions) const;
 
  private:
-  void require(const char* what, dlpack::DataType dtype, int ndim, bool on_cuda = false) const;
+  void require(const char* what, dlpack::DataType dtype, int ndim, bool on_cuda) const;
 
   void* data_ = nullptr;
   dlpack::Device device_{};
