@@ -4,35 +4,27 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <system_error>
-#include <thread>
-#include <vector>
 
 namespace pybench {
 
+// Calls work(data) on up to `threads` threads at once, the caller's included, and returns when all have ended. There may
+// be fewer; `work` must not throw.
+void run_on_threads(int threads, void (*work)(void*), void* data);
+
 // Calls body(first, last) for consecutive ranges that cover [0, count), on at most `threads` threads, the caller's
 // included; each of them makes a body of its own, which may hold scratch memory, with make_body(). Ranges are handed out
-// as threads get free; neither may throw. Threads live for this call only, so that a process may fork between calls;
-// starting one costs tens of microseconds.
+// as threads get free; neither may throw.
 template <typename MakeBody>
 void parallel_for_each_thread(int threads, int64_t count, const MakeBody& make_body) {
   constexpr int64_t kChunksPerThread = 16;
   const int64_t workers = std::max<int64_t>(1, std::min<int64_t>(threads, count));
   const int64_t chunk = std::max<int64_t>(1, count / (workers * kChunksPerThread));
   std::atomic<int64_t> next{0};
-  const auto work = [&] {
+  auto work = [&] {
     auto body = make_body();
     for (int64_t first; (first = next.fetch_add(chunk)) < count;) body(first, std::min(first + chunk, count));
   };
-  std::vector<std::thread> helpers;
-  helpers.reserve(workers - 1);
-  try {
-    for (int64_t i = 1; i < workers; ++i) helpers.emplace_back(work);
-  } catch (const std::system_error&) {
-    // The system gives no more threads: those that started do all the work.
-  }
-  work();
-  for (std::thread& helper : helpers) helper.join();
+  run_on_threads(static_cast<int>(workers), [](void* data) { (*static_cast<decltype(work)*>(data))(); }, &work);
 }
 
 // The same with one body for all threads.
