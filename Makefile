@@ -29,7 +29,7 @@ lint: install  ## ruff and mypy
 	$(BIN)/mypy
 
 sanitize: install  ## the tests of the native ops under AddressSanitizer and UndefinedBehaviorSanitizer
-	.ci/sanitize address,undefined
+	.ci/sanitize address,undefined -n 2 --dist loadfile
 
 sanitize-threads: install  ## what the native ops do on several threads, under ThreadSanitizer
 	.ci/sanitize thread -k threads
