@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import OPTICS
 from torch import Tensor
 
+from pybench import _cpu
 from pybench.ops import dispatch, optics_labels, optics_select, record
 from pybench.ops.optics import Center
 from pybench.types import InputError
@@ -106,7 +107,6 @@ def test_without_regions_the_global_centre_is_first(center: Center, monkeypatch:
 
 
 def native_distances(backend: str, examples: Tensor) -> Tensor:
-    from pybench import _cpu
 
     distances = torch.empty(len(examples), len(examples))
     assert _cpu.optics_distances(backend, examples.contiguous().__dlpack__(), distances.__dlpack__())
@@ -198,7 +198,6 @@ def test_refuses_what_is_not_finite(backend: str, value: float, pixel: int) -> N
 
 
 def test_the_extension_checks_its_arguments() -> None:
-    cpu = pytest.importorskip("pybench._cpu")
     features, selected = torch.rand(5, 4, 6), torch.empty(2, 4, 6)
     for wrong, min_samples, output in [
         (features[0], 2, selected),
@@ -212,14 +211,14 @@ def test_the_extension_checks_its_arguments() -> None:
         (features, 2, torch.empty(2, 6, 4).transpose(1, 2)),
     ]:
         with pytest.raises(ValueError, match="must"):
-            cpu.optics_select("portable", wrong.__dlpack__(), min_samples, False, 1, output.__dlpack__())
+            _cpu.optics_select("portable", wrong.__dlpack__(), min_samples, False, 1, output.__dlpack__())
     for examples, distances in [
         (features[:, 0], torch.empty(5, 5)),
         (features[0], torch.empty(4, 5)),
         (features[0], torch.empty(8, 4)[::2]),
     ]:
         with pytest.raises(ValueError, match="must"):
-            cpu.optics_distances("portable", examples.__dlpack__(), distances.__dlpack__())
+            _cpu.optics_distances("portable", examples.__dlpack__(), distances.__dlpack__())
 
 
 def test_few_examples_come_back_as_they_are() -> None:

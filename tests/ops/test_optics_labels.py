@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.cluster import OPTICS
 
+from pybench import _cpu
 from pybench.ops import dispatch, optics_labels, record
 from pybench.types import InputError
 
@@ -126,7 +127,6 @@ def test_refuses_with_a_reason(distances: Matrix, min_samples: int, message: str
 
 
 def test_the_extension_checks_its_arguments() -> None:
-    cpu = pytest.importorskip("pybench._cpu")
     square, labels = torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.int64)
     for distances, min_samples, output in [
         (square[:, :2], 2, labels),
@@ -140,9 +140,9 @@ def test_the_extension_checks_its_arguments() -> None:
         (square, 2, labels.int()),
     ]:
         with pytest.raises(ValueError, match="must"):
-            cpu.optics_labels("portable", distances.__dlpack__(), min_samples, output.__dlpack__())
+            _cpu.optics_labels("portable", distances.__dlpack__(), min_samples, output.__dlpack__())
     # What Python refuses is safe, though its labels mean nothing.
     for wild in (torch.nan, torch.inf, -torch.inf, -1.0):
-        cpu.optics_labels("portable", torch.full_like(square, wild).__dlpack__(), 2, labels.__dlpack__())
+        _cpu.optics_labels("portable", torch.full_like(square, wild).__dlpack__(), 2, labels.__dlpack__())
         assert labels.min() >= -1
         assert labels.max() < 3
