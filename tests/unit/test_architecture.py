@@ -24,6 +24,8 @@ ALLOWED = {
     "suite": {"types", "records", "registry", "strict_yaml"},
     "store": {"types", "records", "registry", "report"},
     "features": {"types", "registry", "geometry"},
+    "textures": {"ops"},
+    "synthesis": {"types", "ops", "decoding", "images", "textures"},
     "methods": {"types", "ops", "features", "geometry", "maps", "training"},
 }
 RAY = {"executors/ray.py", "tune.py"}
