@@ -4,6 +4,7 @@
 <run>/<dataset>/<category>/<method>/<hash>.npz     its curves and per-image scores
 <run>/latency/<key>.json                           latencies
 <run>/attempts/<key>-<finished>.json               records that a later one took the place of
+<run>/underway/<key>-<hash>/                       checkpoints of a trial that has not ended; see ``pybench.underway``
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from pybench import durable
+from pybench.hashing import digest
 from pybench.records import SCHEMA_VERSION, Latency, Record, Result, TrialSpec
 from pybench.registry import unknown
 from pybench.types import InputError
@@ -28,7 +30,7 @@ from pybench.types import InputError
 if TYPE_CHECKING:
     import pandas
 
-_LATENCY, _ATTEMPTS = "latency", "attempts"
+_LATENCY, _ATTEMPTS, _UNDERWAY = "latency", "attempts", "underway"
 
 
 class Store:
@@ -38,15 +40,19 @@ class Store:
         self.folder = folder
 
     def write(self, record: Record, arrays: dict[str, NDArray[Any]]) -> Record:
-        """Keep a record and its arrays; one of the same key that is there already moves to the attempts."""
+        """Keep a record and its arrays; one of the same key that is there already moves to the attempts.
+
+        What the trial had left under way is removed.
+        """
         path = self._path(record.spec)
         if arrays:
             content = _npz(arrays)
             name = f"{hashlib.sha256(content).hexdigest()[:16]}.npz"
-            _write(path.with_name(name), content)
+            durable.write(path.with_name(name), content)
             record = record.model_copy(update={"curves": name})
         self._retire(path)
-        _write(path, _json(record))
+        durable.write(path, _json(record))
+        self.forget(record.spec, record.fingerprint, record.code_version, record.assets)
         return record
 
     def finished(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> Record | None:
@@ -58,9 +64,22 @@ class Store:
         same = (record.fingerprint, record.code_version, record.assets) == (fingerprint, code_version, assets)
         return record if same and record.status in ("ok", "skipped") else None
 
+    @property
+    def underway(self) -> Path:
+        """The folder of all trials that have not ended."""
+        return self.folder / _UNDERWAY
+
+    def place(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> Path:
+        """Where a trial keeps its checkpoints; other data, code or weights than before have another place."""
+        return self.underway / f"{spec.key()}-{digest([fingerprint, code_version, assets])}"
+
+    def forget(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> None:
+        """Remove a trial's checkpoints, so that it starts anew."""
+        shutil.rmtree(self.place(spec, fingerprint, code_version, assets), ignore_errors=True)
+
     def write_latency(self, latency: Latency) -> None:
         """Keep a latency; a later one of the same key takes its place."""
-        _write(self._latency_path(latency.key), _json(latency))
+        durable.write(self._latency_path(latency.key), _json(latency))
 
     def latency(self, spec: TrialSpec, code_version: str) -> Latency | None:
         """The latency that was measured for trials like this one with the same code."""
@@ -80,7 +99,7 @@ class Store:
 
     def _record_paths(self) -> Iterator[Path]:
         for path in sorted(self.folder.glob("*/*/*/*.json")):
-            if path.relative_to(self.folder).parts[0] not in (_LATENCY, _ATTEMPTS):
+            if path.relative_to(self.folder).parts[0] not in (_LATENCY, _ATTEMPTS, _UNDERWAY):
                 yield path
 
     def _path(self, spec: TrialSpec) -> Path:
@@ -93,7 +112,7 @@ class Store:
         if path.is_file():
             previous = _read(Record, path)
             stamp = previous.finished.replace(":", "").replace("+0000", "Z")
-            _write(self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json", path.read_bytes())
+            durable.write(self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json", path.read_bytes())
 
 
 def find_runs(name: str | Path) -> list[Store]:
@@ -144,23 +163,3 @@ def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write to a temporary file beside ``path``, flush it to the disk, rename it, flush the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
