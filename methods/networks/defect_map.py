@@ -205,7 +205,9 @@ class LargeKernelEncoder(nn.Module):
     def __init__(self, width: int, depths: Sequence[int], kernels: Sequence[int], backend: str) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            convolution(_CHANNELS, width, stride=2), convolution(width, width, groups=width), convolution(width, width, 1)
+            convolution(_CHANNELS, width, stride=2),
+            convolution(width, width, groups=width),
+            convolution(width, width, 1),
         )
         self.stages = nn.ModuleList()
         before = convolution(width, width, stride=2, groups=width)  # the stem's fourth layer
