@@ -137,7 +137,7 @@ class DefectMap(Method):
             trained,
             lambda batch: self.loss(*synthesis(batch)),
             images,
-            optimizer=Adam(trained.parameters(), self.params.learning_rate),
+            optimizer=Adam(trained.parameters(), self.params.learning_rate, fused=True),
             budget=self.params.budget,
             params=self.params,
             context=self.context,
