@@ -33,7 +33,11 @@ Phase = Literal["first_phase", "second_phase"]
 
 class NdpNetParams(TrainingParams):
     width: int = Field(
-        64, ge=1, le=256, description="channels of the first layer; 2, 4, 8 and 8 times as many in the others"
+        64,
+        ge=1,
+        le=256,
+        description="channels of the first layer (2, 4, 8 and 8 times as many in the others), "
+        "and those from which attention maps are made, 64 in the paper",
     )
     attention: bool = Field(True, description="repair features by the reference image; false is Table VI, column B")
     defect_perception: bool = Field(

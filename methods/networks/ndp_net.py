@@ -21,7 +21,10 @@ _RECONSTRUCTION_WEIGHT = 100  # in Eq. 14 and 17; the other terms have weight 1
 
 
 class NdpNetwork(nn.Module):
-    """Encoder, decoder and, where they are asked for, reference attention and segmentation module (Fig. 1)."""
+    """Encoder, decoder and, where they are asked for, reference attention and segmentation module (Fig. 1).
+
+    The attention's compression to 64 channels goes with the width, so that a narrower network is narrower throughout.
+    """
 
     reference: list[Tensor]  # features [C_l, H_l, W_l] of the reference image
 
@@ -29,7 +32,7 @@ class NdpNetwork(nn.Module):
         super().__init__()
         self.encoder = Encoder(width)
         self.decoder = Decoder(width)
-        self.attention = ReferenceAttention(layer_channels(width)[DEEP]) if attention else None
+        self.attention = ReferenceAttention(layer_channels(width)[DEEP], width) if attention else None
         self.segmentation = DefectSegmentation(width) if segmentation else None
         self.reference = []
 

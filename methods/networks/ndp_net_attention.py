@@ -10,7 +10,6 @@ from torch.nn.functional import fold, mse_loss, normalize, unfold
 
 PATCHES = (4, 2)  # sides K of the patches that are matched
 _KERNEL = 5  # m, which shall be larger than the largest K
-_COMPRESSED = 64  # channels from which the three attention maps are made
 
 
 def repair(features: Tensor, reference: Tensor, patch: int) -> Tensor:
@@ -38,12 +37,16 @@ class FeatureFusion(nn.Module):
     """FFM, Eq. 6 to 8: at every element, a convex combination of three feature maps that the module chooses itself.
 
     A ReLU follows the compression, as in the selective kernels (SKNet) that the paper names as its source.
+
+    Args:
+        channels: of the feature maps.
+        compressed: channels from which the three attention maps are made.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, compressed: int) -> None:
         super().__init__()
-        self.compress = nn.Conv2d(channels, _COMPRESSED, _KERNEL, padding=_KERNEL // 2)
-        self.attend = nn.ModuleList(nn.Conv2d(_COMPRESSED, channels, _KERNEL, padding=_KERNEL // 2) for _ in range(3))
+        self.compress = nn.Conv2d(channels, compressed, _KERNEL, padding=_KERNEL // 2)
+        self.attend = nn.ModuleList(nn.Conv2d(compressed, channels, _KERNEL, padding=_KERNEL // 2) for _ in range(3))
 
     def weights(self, maps: Sequence[Tensor]) -> Tensor:
         """Eq. 6 and 7: weights [3, B, C, H, W] that sum to 1 over the three maps [B, C, H, W]."""
@@ -58,9 +61,9 @@ class FeatureFusion(nn.Module):
 class ReferenceAttention(nn.Module):
     """RBAM on several layers: repairs with patches of 4 and of 2, fused with the features as they came."""
 
-    def __init__(self, channels: Sequence[int]) -> None:
+    def __init__(self, channels: Sequence[int], compressed: int) -> None:
         super().__init__()
-        self.fusions = nn.ModuleList(FeatureFusion(number) for number in channels)
+        self.fusions = nn.ModuleList(FeatureFusion(number, compressed) for number in channels)
 
     def forward(self, features: Sequence[Tensor], reference: Sequence[Tensor]) -> list[Tensor]:
         """Repaired features [B, C_l, H_l, W_l] per layer; ``reference`` holds [C_l, H_l, W_l] of the normal image."""

@@ -28,7 +28,10 @@ class Encoder(nn.Module):
         channels = layer_channels(width)
         before = (3, *channels[:-1])
         strides = (1, 2, 2, 2, 2)
-        self.layers = nn.ModuleList(_block(*sizes) for sizes in zip(before, channels, strides, strict=True))
+        self.layers = nn.ModuleList(
+            nn.Sequential(convolution(inputs, outputs, stride), convolution(outputs, outputs))
+            for inputs, outputs, stride in zip(before, channels, strides, strict=True)
+        )
 
     def forward(self, images: Tensor, depth: int = 5) -> list[Tensor]:
         """Feature maps [B, C_l, S / 2^(l-1), S / 2^(l-1)] of layers 1 to ``depth`` of images [B, 3, S, S]."""
@@ -47,20 +50,33 @@ class Decoder(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         first, second, third, fourth, fifth = layer_channels(width)
-        self.join_fourth = _block(fifth + fourth, fourth)
-        self.join_third = _block(fourth + third, third)
-        self.to_second = _block(third, second)
-        self.to_first = _block(second, first)
-        self.to_image = nn.Conv2d(first, 3, 3, padding=1)
+        self.to_fourth, self.join_fourth = _doubling(fifth, fourth), convolution(2 * fourth, fourth)
+        self.to_third, self.join_third = _doubling(fourth, third), convolution(2 * third, third)
+        self.to_image = nn.Sequential(
+            _doubling(third, second),
+            convolution(second, second),
+            _doubling(second, first),
+            convolution(first, first),
+            nn.Conv2d(first, 3, 3, padding=1),
+            nn.Sigmoid(),
+        )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Images [B, 3, S, S] in [0, 1] of the feature maps of layers 3, 4 and 5."""
         third, fourth, fifth = features
-        hidden = self.join_fourth(torch.cat([_double(fifth), fourth], 1))
-        hidden = self.join_third(torch.cat([_double(hidden), third], 1))
-        hidden = self.to_first(_double(self.to_second(_double(hidden))))
-        image: Tensor = self.to_image(hidden).sigmoid()
+        hidden = self.join_fourth(torch.cat([self.to_fourth(fifth), fourth], 1))
+        hidden = self.join_third(torch.cat([self.to_third(hidden), third], 1))
+        image: Tensor = self.to_image(hidden)
         return image
+
+
+def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """A 3x3 convolution, batch norm and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
 
 
 def feature_gap(one: Tensor, other: Tensor) -> Tensor:
@@ -96,16 +112,6 @@ def _rescaled(maps: Tensor) -> Tensor:
     return (maps - least) / (largest - least).clamp_min(_SMALLEST_RANGE)
 
 
-def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
-
-
-def _double(features: Tensor) -> Tensor:
-    return interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
+def _doubling(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    """Doubles the side of a feature map."""
+    return nn.ConvTranspose2d(inputs, outputs, 2, stride=2)

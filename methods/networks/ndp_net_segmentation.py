@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pybench.losses import focal_loss
 from pybench.maps import upsample
-from pybench.methods.networks.ndp_net_autoencoder import layer_channels, resized_mask
+from pybench.methods.networks.ndp_net_autoencoder import convolution, layer_channels, resized_mask
 
 SCALES = 3  # the encoder's first layers, which are compared
 _WEIGHTS = (0.2, 0.2, 0.6)  # lambda of Eq. 11
@@ -18,12 +18,15 @@ _WEIGHTS = (0.2, 0.2, 0.6)  # lambda of Eq. 11
 class DefectSegmentation(nn.Module):
     """MSDSM: one sub-network per scale, from the concatenated features of the image and its reconstruction.
 
-    The paper does not describe the sub-networks; here they are two 3x3 convolutions and a 1x1 convolution.
+    The paper does not describe the sub-networks; here they are two 3x3 convolutions.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(_sub_network(channels) for channels in layer_channels(width)[:SCALES])
+        self.scales = nn.ModuleList(
+            nn.Sequential(convolution(2 * channels, channels), nn.Conv2d(channels, 1, 3, padding=1))
+            for channels in layer_channels(width)[:SCALES]
+        )
 
     def forward(self, features: Sequence[Tensor], reconstructed: Sequence[Tensor]) -> list[Tensor]:
         """Logits [B, H_l, W_l] of layers 1 to 3, from their features [B, C_l, H_l, W_l]; others are passed over."""
@@ -45,15 +48,3 @@ def combine(maps: Sequence[Tensor], size: int) -> Tensor:
 def pixel_gap(images: Tensor, reconstructions: Tensor) -> Tensor:
     """Table VI, column D: absolute difference of images [B, 3, S, S], mean over colours: [B, S, S]."""
     return (images - reconstructions).abs().mean(1)
-
-
-def _sub_network(channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(2 * channels, channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(channels),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(channels),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(channels, 1, 1),
-    )

@@ -162,7 +162,7 @@ def test_repair_does_not_depend_on_the_strength_of_the_features() -> None:
 
 def test_fusion_weights_sum_to_one_and_choose_between_the_maps() -> None:
     torch.manual_seed(0)
-    fusion, maps = FeatureFusion(4), [values(2, 4, 8, 8, seed=seed) for seed in range(3)]
+    fusion, maps = FeatureFusion(4, 64), [values(2, 4, 8, 8, seed=seed) for seed in range(3)]
     weights = fusion.weights(maps)
     torch.testing.assert_close(weights.sum(0), torch.ones(2, 4, 8, 8))
     assert weights.std(0).max() > 0.01
@@ -174,7 +174,7 @@ def test_fusion_weights_sum_to_one_and_choose_between_the_maps() -> None:
 
 def test_fusion_weights_against_the_convolutions_and_a_softmax_by_hand() -> None:
     torch.manual_seed(0)
-    fusion, maps = FeatureFusion(2), [values(1, 2, 4, 4, seed=seed) for seed in range(3)]
+    fusion, maps = FeatureFusion(2, 64), [values(1, 2, 4, 4, seed=seed) for seed in range(3)]
     compressed = conv2d(sum(maps), fusion.compress.weight, fusion.compress.bias, padding=2).clamp(min=0)  # type: ignore[arg-type]
     convolutions = [module for module in fusion.attend if isinstance(module, nn.Conv2d)]
     raised = [conv2d(compressed, each.weight, each.bias, padding=2).exp() for each in convolutions]
@@ -184,7 +184,7 @@ def test_fusion_weights_against_the_convolutions_and_a_softmax_by_hand() -> None
 
 def test_attention_fuses_both_patch_sizes_with_the_features() -> None:
     """Where all three attention maps are equal, the result is the mean of the three."""
-    attention = ReferenceAttention([3])
+    attention = ReferenceAttention([3], 64)
     for convolution in attention.fusions[0].attend:  # type: ignore[union-attr]
         nn.init.zeros_(convolution.weight)
         nn.init.zeros_(convolution.bias)
