@@ -248,9 +248,10 @@ def vgg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     for number, (outputs, inputs) in VGG_SHAPES.items():
         state[f"features.{number}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=generator) * 0.1
         state[f"features.{number}.bias"] = torch.randn(outputs, generator=generator) * 0.1
-    (tmp_path / "checkpoints").mkdir()
-    torch.save({**state, "classifier.0.bias": torch.zeros(1)}, tmp_path / "checkpoints" / "vgg16-397923af.pth")
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save({**state, "classifier.0.bias": torch.zeros(1)}, folder / "vgg16-397923af.pth")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     return state
 
 
@@ -287,7 +288,7 @@ def test_missing_weights_are_an_error_that_says_what_to_do(tmp_path: Path, monke
     def offline(*_: Any, **__: Any) -> None:
         raise URLError("no network")
 
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(InputError, match=r"vgg16-397923af\.pth.*params\.perceptual=none"):
         type(method()).prepare(method(perceptual="imagenet").params)
