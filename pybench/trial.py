@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pybench import data, memory, registry, strict_yaml, underway
 from pybench.environment import environment
+from pybench.gallery import Gallery
 from pybench.geometry import Geometry
 from pybench.hashing import derive_seed
 from pybench.images import DecodedImages, fingerprint, read_mask
@@ -54,10 +55,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A record, and the arrays that are kept beside it."""
+    """A record, the arrays that are kept beside it, and the contact sheet of its worst examples as a PNG file."""
 
     record: Record
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    examples: bytes | None = None
 
 
 def run_trial(job: Job) -> Outcome:
@@ -131,8 +133,9 @@ def _run(job: Job, started: str) -> Outcome:
         with timer("fit"):
             method = build_method(job, "fit")
             method.fit(train)
+        gallery = Gallery(Geometry.of(method.params))
         with timer("predict"):
-            predictions = _predict(method, samples.test)
+            predictions = _predict(method, samples.test, gallery)
         with timer("held_out"):
             held_out = _held_out(job, samples.train)
     with timer("metrics"):
@@ -170,38 +173,51 @@ def _run(job: Job, started: str) -> Outcome:
         finished=now(),
     )
     arrays: dict[str, NDArray[Any]] = {"labels": labels, "scores": evaluation.scores, **curves(evaluation)}
-    return Outcome(record, arrays if held_out is None else {**arrays, "held_out": held_out})
+    arrays |= {f"artefact_{name}": values for name, values in predictions.vectors.items()}
+    return Outcome(record, arrays if held_out is None else {**arrays, "held_out": held_out}, gallery.png())
 
 
 @dataclass(frozen=True)
 class _Predictions:
-    """Scores [N], maps (N of [S, S], or None) and the images' own shapes, in the order of the samples."""
+    """Scores [N], maps (N of [S, S], or None), the images' own shapes and the artefacts that are vectors ([N, K] by
+    name), in the order of the samples."""
 
     scores: NDArray[np.float64]
     maps: list[NDArray[np.float32]] | None
     shapes: list[tuple[int, int]]
+    vectors: dict[str, NDArray[np.float32]]
 
 
-def _predict(method: Method, samples: Sequence[Sample]) -> _Predictions:
+def _predict(method: Method, samples: Sequence[Sample], gallery: Gallery | None = None) -> _Predictions:
     scores: list[NDArray[np.float64]] = []
+    vectors: dict[str, list[NDArray[np.float32]]] = {}
     maps: list[NDArray[np.float32]] = []
     shapes: list[tuple[int, int]] = []
     for batch in DecodedImages(samples).batches(_BATCH):
         prediction = method.predict(batch)
         _check(prediction, len(batch), method.params.input_size)
+        if gallery is not None:
+            gallery.add(samples[len(shapes) : len(shapes) + len(batch)], batch, prediction)
         scores.append(prediction.scores.detach().cpu().numpy().astype(np.float64))
         shapes.extend([(batch.shape[-2], batch.shape[-1])] * len(batch))
         if prediction.maps is not None:
             maps.extend(prediction.maps.detach().cpu().numpy().astype(np.float32))
+        for name, values in prediction.artefacts.items():
+            if values.ndim == 2:
+                vectors.setdefault(name, []).append(values.detach().cpu().numpy().astype(np.float32))
     if maps and len(maps) != len(samples):
         raise MethodError(
             f"predict gave a score map for {len(maps)} of {len(samples)} images; it must for all or for none"
         )
-    return _Predictions(np.concatenate(scores), maps or None, shapes)
+    joined = {name: np.concatenate(parts) for name, parts in vectors.items()}
+    return _Predictions(np.concatenate(scores), maps or None, shapes, joined)
 
 
 def _check(prediction: Prediction, batch: int, size: int) -> None:
     parts = [("scores", prediction.scores, (batch,)), ("maps", prediction.maps, (batch, size, size))]
+    for name, artefact in prediction.artefacts.items():
+        ends = artefact.shape[1:] if artefact.ndim == 2 else (3, *artefact.shape[2:4])
+        parts.append((f"the artefact {name}", artefact, (batch, *ends)))
     for name, values, shape in parts:
         if values is None:
             continue

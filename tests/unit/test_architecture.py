@@ -26,6 +26,7 @@ ALLOWED = {
     "underway": set(),
     "store": {"types", "records", "registry", "report", "durable", "hashing"},
     "features": {"types", "registry", "geometry"},
+    "gallery": {"types", "images", "geometry"},
     "training": {"types", "geometry", "hashing", "durable"},
     "textures": {"ops"},
     "synthesis": {"types", "ops", "decoding", "images", "textures"},
