@@ -18,7 +18,8 @@ KINDS = ("structural", "logical")
 def of_type(evaluation: Evaluation, name: str) -> Evaluation:
     """All good images and the anomalous ones whose defect type is ``name``, or of the kind ``name``.
 
-    It shares maps and masks, but no results, with the whole; the same part is made only once.
+    It shares maps and masks, but no results, with the whole; the same part is made only once, and none where it would
+    be the whole.
 
     Raises:
         UndefinedMetricError: no image is anomalous in this way.
@@ -31,6 +32,8 @@ def of_type(evaluation: Evaluation, name: str) -> Evaluation:
         ]
         if not evaluation.labels[chosen].any():
             raise UndefinedMetricError(f"the test set has no {name} anomaly")
+        if all(chosen):
+            return evaluation
         evaluation.shared[key] = _part(evaluation, np.flatnonzero(chosen).tolist())
     part: Evaluation = evaluation.shared[key]
     return part
