@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rich.console import Console
 
 from pybench import data, registry
 from pybench.datasets.mvtec_loco import MvtecLoco
@@ -19,6 +20,7 @@ from pybench.datasets.standin.catalogue import CATEGORIES as STANDIN_CATEGORIES
 from pybench.images import fingerprint, read_defects, read_mask
 from pybench.plan import plan
 from pybench.records import Record
+from pybench.report.data_check import check
 from pybench.suite import load_suite
 from pybench.trial import Job, run_trial
 from pybench.types import DatasetOptions, InputError, Sample, Saturation, Warp
@@ -153,6 +155,19 @@ def test_loco_errors_name_what_is_missing(loco: Path) -> None:
     (folder / "defects_config.json").unlink()
     with pytest.raises(InputError, match=r"defects_config\.json: cannot be read: No such file"):
         loco_split(loco, "test")
+
+
+def test_data_check_names_a_mask_that_names_no_defect(loco: Path) -> None:
+    def checked() -> tuple[Any, list[str]]:
+        [row], problems = check("mvtec_loco", loco, ["pushpins"], {}, Console(quiet=True))
+        return row["annotated"], problems
+
+    assert checked() == (2, [])
+    mask = loco / "mvtec_loco/pushpins/ground_truth/logical_anomalies/000/001.png"
+    pictures.save(mask, square(0, 0, 5, 253))
+    annotated, [problem] = checked()
+    assert annotated == 1
+    assert problem.startswith(f"{mask}: drawn with the grey values [253]")
 
 
 def trial(root: Path, plugins: Path, tmp_path: Path, dataset: str, category: str, at: str) -> Record:
