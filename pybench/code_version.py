@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from functools import cache
 from pathlib import Path
 
-from pybench import registry
+from pybench import methods, registry
 from pybench.records import TrialSpec
 
 _HERE = Path(__file__).parent
-_SHARED = (
-    "data.py",
-    "features.py",
-    "geometry.py",
-    "decoding.py",
-    "images.py",
-    "warping.py",
-    "maps.py",
-    "rto.py",
-    "hashing.py",
-    "trial.py",
-    "latency.py",
-)
+_SHARED = ("data.py", "decoding.py", "images.py", "warping.py", "rto.py", "hashing.py", "trial.py", "latency.py")
 
 
 def code_version(spec: TrialSpec) -> str:
-    """16 hex digits over the method, its metrics and data set, the native ops and what trials share.
+    """16 hex digits over the method with all of pybench that it imports, its metrics and data set, the native ops and
+    what trials share.
 
     The CLI, reports and executors are left out: they do not change a result.
     """
-    files = [registry.source("method", spec.method), registry.source("dataset", spec.dataset)]
-    files += [registry.source("metric", name) for name in spec.metrics]
+    files = {*_with_imports(registry.source("method", spec.method)), registry.source("dataset", spec.dataset)}
+    files |= {registry.source("metric", name) for name in spec.metrics}
     sha = hashlib.sha256()
     for file in (*sorted(files), *_shared_files()):
         sha.update(_file_digest(file))
     return sha.hexdigest()[:16]
+
+
+@cache
+def _with_imports(file: Path) -> frozenset[Path]:
+    """A file and the modules of pybench that it imports, and so on from each; the native ops count anyway."""
+    found, waiting = {file}, [file]
+    while waiting:
+        for module in _imported(waiting.pop()):
+            source = _HERE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+            if module.startswith("pybench.methods."):
+                source = Path(str(methods.__path__[0])).joinpath(*module.split(".")[2:]).with_suffix(".py")
+            if source.is_file() and source not in found:
+                found.add(source)
+                waiting.append(source)
+    return frozenset(found)
+
+
+def _imported(file: Path) -> set[str]:
+    """Dotted names below ``pybench`` in a file's imports; a name imported from a module may be a module itself."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in found if name.startswith("pybench.")}
 
 
 @cache

@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from pybench import durable
 from pybench.records import SCHEMA_VERSION, Latency, Record, Result, TrialSpec
 from pybench.registry import unknown
 from pybench.types import InputError
@@ -43,10 +42,10 @@ class Store:
         if arrays:
             content = _npz(arrays)
             name = f"{hashlib.sha256(content).hexdigest()[:16]}.npz"
-            _write(path.with_name(name), content)
+            durable.write(path.with_name(name), content)
             record = record.model_copy(update={"curves": name})
         self._retire(path)
-        _write(path, _json(record))
+        durable.write(path, _json(record))
         return record
 
     def finished(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> Record | None:
@@ -60,7 +59,7 @@ class Store:
 
     def write_latency(self, latency: Latency) -> None:
         """Keep a latency; a later one of the same key takes its place."""
-        _write(self._latency_path(latency.key), _json(latency))
+        durable.write(self._latency_path(latency.key), _json(latency))
 
     def latency(self, spec: TrialSpec, code_version: str) -> Latency | None:
         """The latency that was measured for trials like this one with the same code."""
@@ -93,7 +92,7 @@ class Store:
         if path.is_file():
             previous = _read(Record, path)
             stamp = previous.finished.replace(":", "").replace("+0000", "Z")
-            _write(self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json", path.read_bytes())
+            durable.write(self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json", path.read_bytes())
 
 
 def find_runs(name: str | Path) -> list[Store]:
@@ -144,23 +143,3 @@ def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write to a temporary file beside ``path``, flush it to the disk, rename it, flush the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -7,7 +7,7 @@ Imports the standard library, numpy and pydantic only, so that ``pybench --help`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -166,21 +166,29 @@ class Prediction:
     """What a method says of a batch; larger is more anomalous.
 
     ``scores`` is float [B]. ``maps`` is float [B, S, S] in the geometry of the model's input (S = ``input_size``), or
-    None where the method gives no map.
+    None where the method gives no map. ``artefacts`` are what a person may want to see of how it came to that: images
+    [B, 3, H, W] in [0, 1] go into the trial's contact sheet, vectors [B, K] are kept for all test images.
     """
 
     scores: Tensor
     maps: Tensor | None
+    artefacts: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a trial gives to a method beside its parameters: ``device`` is ``cpu`` or ``cuda``, ``backend`` names the
-    native-op backend to force (``auto`` takes the best that can run)."""
+    """What a trial gives to a method beside its parameters.
+
+    ``device`` is ``cpu`` or ``cuda``; ``backend`` names the native-op backend to force (``auto`` takes the best that
+    can run). ``checkpoints`` is a folder for the checkpoints of this fit, from which a fit that was killed goes on;
+    None keeps none. ``report`` takes a line that says how far a fit is.
+    """
 
     device: str = "cpu"
     seed: int = 0
     backend: str = "auto"
+    checkpoints: Path | None = None
+    report: Callable[[str], None] = lambda line: None
 
 
 class Images(ABC, Sequence["Tensor"]):
