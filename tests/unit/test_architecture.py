@@ -28,7 +28,19 @@ ALLOWED = {
     "training": {"types", "geometry", "hashing", "durable"},
     "synthesis": {"types", "ops", "decoding"},
     "losses": {"types"},
-    "methods": {"types", "ops", "features", "geometry", "maps", "training", "synthesis", "losses", "methods"},
+    "methods": {
+        "types",
+        "ops",
+        "features",
+        "geometry",
+        "maps",
+        "training",
+        "synthesis",
+        "losses",
+        "methods",
+        "templates",
+    },
+    "templates": {"ops"},
 }
 RAY = {"executors/ray.py", "tune.py"}
 
