@@ -160,7 +160,7 @@ def run(
 
     store = Store(writable(out / planned.suite))
     try:
-        with RunProgress(planned.specs, messages) as progress:
+        with RunProgress(planned.specs, messages, store.underway) as progress:
             results = run_plan(planned, store, _executor(executor, address), force=force, listener=progress)
     except KeyboardInterrupt:
         complain(f"interrupted; finished trials are kept in {store.folder}, and the same command goes on from there")

@@ -81,7 +81,7 @@ def _measure(job: Job, protocol: LatencyProtocol) -> Latency:
     spec = job.spec.model_copy(update={"resources": job.spec.resources.model_copy(update={"threads": cores})})
     samples = data.load(spec, job.data_root)
     memory.reset_peak()
-    method = build_method(spec)
+    method = build_method(job)
     method.fit(DecodedImages(samples.train))
     images = DecodedImages(samples.test)
     decoded = images[0][None]

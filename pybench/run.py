@@ -39,7 +39,7 @@ def run(
     Raises:
         InputError: data or weights are missing; nothing has been run then.
     """
-    jobs = _Jobs(plan)
+    jobs = _Jobs(plan, store)
     jobs.check()
     listener.started(len(plan.specs))
     executor: Executor | None = None
@@ -50,6 +50,8 @@ def run(
             job = jobs.make(spec)
             record = None if force else store.finished(spec, job.fingerprint, job.code_version, job.assets)
             if record is None:
+                if force:
+                    store.forget(spec, job.fingerprint, job.code_version, job.assets)
                 yield job
             else:
                 records[record.key] = record
@@ -81,8 +83,8 @@ def run(
 class _Jobs:
     """Makes jobs from specs; what several specs have in common is computed once."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self.plan, self.store = plan, store
         self._fingerprints: dict[str, str] = {}
         self._assets: dict[str, dict[str, str]] = {}
 
@@ -105,14 +107,9 @@ class _Jobs:
         if identity not in self._fingerprints:
             samples = data.load(spec, self.plan.data_root)
             self._fingerprints[identity] = fingerprint([*samples.train, *samples.test])
-        return Job(
-            spec,
-            self.plan.data_root,
-            registry.plugin_folders(),
-            self._fingerprints[identity],
-            code_version(spec),
-            self._assets_of(spec),
-        )
+        of_result = (self._fingerprints[identity], code_version(spec), self._assets_of(spec))
+        place = self.store.place(spec, *of_result)
+        return Job(spec, self.plan.data_root, registry.plugin_folders(), *of_result, underway=place.absolute())
 
     def _assets_of(self, spec: TrialSpec) -> dict[str, str]:
         cls: type[Method] = registry.load("method", spec.method)

@@ -4,6 +4,7 @@
 <run>/<dataset>/<category>/<method>/<hash>.npz     its curves and per-image scores
 <run>/latency/<key>.json                           latencies
 <run>/attempts/<key>-<finished>.json               records that a later one took the place of
+<run>/underway/<key>-<hash>/                       checkpoints of a trial that has not ended; see ``pybench.underway``
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from pybench import durable
+from pybench.hashing import digest
 from pybench.records import SCHEMA_VERSION, Latency, Record, Result, TrialSpec
 from pybench.registry import unknown
 from pybench.types import InputError
@@ -27,7 +30,7 @@ from pybench.types import InputError
 if TYPE_CHECKING:
     import pandas
 
-_LATENCY, _ATTEMPTS = "latency", "attempts"
+_LATENCY, _ATTEMPTS, _UNDERWAY = "latency", "attempts", "underway"
 
 
 class Store:
@@ -37,7 +40,10 @@ class Store:
         self.folder = folder
 
     def write(self, record: Record, arrays: dict[str, NDArray[Any]]) -> Record:
-        """Keep a record and its arrays; one of the same key that is there already moves to the attempts."""
+        """Keep a record and its arrays; one of the same key that is there already moves to the attempts.
+
+        What the trial had left under way is removed.
+        """
         path = self._path(record.spec)
         if arrays:
             content = _npz(arrays)
@@ -46,6 +52,7 @@ class Store:
             record = record.model_copy(update={"curves": name})
         self._retire(path)
         durable.write(path, _json(record))
+        self.forget(record.spec, record.fingerprint, record.code_version, record.assets)
         return record
 
     def finished(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> Record | None:
@@ -56,6 +63,19 @@ class Store:
         record = _read(Record, path)
         same = (record.fingerprint, record.code_version, record.assets) == (fingerprint, code_version, assets)
         return record if same and record.status in ("ok", "skipped") else None
+
+    @property
+    def underway(self) -> Path:
+        """The folder of all trials that have not ended."""
+        return self.folder / _UNDERWAY
+
+    def place(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> Path:
+        """Where a trial keeps its checkpoints; other data, code or weights than before have another place."""
+        return self.underway / f"{spec.key()}-{digest([fingerprint, code_version, assets])}"
+
+    def forget(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> None:
+        """Remove a trial's checkpoints, so that it starts anew."""
+        shutil.rmtree(self.place(spec, fingerprint, code_version, assets), ignore_errors=True)
 
     def write_latency(self, latency: Latency) -> None:
         """Keep a latency; a later one of the same key takes its place."""
@@ -79,7 +99,7 @@ class Store:
 
     def _record_paths(self) -> Iterator[Path]:
         for path in sorted(self.folder.glob("*/*/*/*.json")):
-            if path.relative_to(self.folder).parts[0] not in (_LATENCY, _ATTEMPTS):
+            if path.relative_to(self.folder).parts[0] not in (_LATENCY, _ATTEMPTS, _UNDERWAY):
                 yield path
 
     def _path(self, spec: TrialSpec) -> Path:

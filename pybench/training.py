@@ -86,19 +86,22 @@ class Batch:
 
 @dataclass
 class Training:
-    """What a phase did. ``losses`` holds the total of every step; ``seconds`` counts earlier attempts too."""
+    """What a phase did. ``losses`` holds the total of every step, ``resumed_at`` the steps at which it went on from a
+    checkpoint; ``seconds`` counts earlier attempts too."""
 
     phase: str
     steps: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
+    resumed_at: list[int] = field(default_factory=list)
 
     def provenance(self) -> dict[str, Any]:
-        """For the record: steps, seconds and the loss, averaged over at most 20 stretches of equal length."""
+        """For the record; the loss is averaged over at most 20 stretches of equal length."""
         stretches = np.array_split(np.array(self.losses), min(20, len(self.losses)))
         return {
             "steps": self.steps,
             "seconds": round(self.seconds, 2),
+            "resumed_at": self.resumed_at,
             "losses": [float(f"{stretch.mean():.4g}") for stretch in stretches],
         }
 
@@ -235,6 +238,7 @@ class _Run:
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])
             self.log = Training(**state["log"])
+            self.log.resumed_at.append(self.log.steps)
         except Exception as error:
             what = str(error).partition("\n")[0]
             raise TrainingError(f"{self._file}: cannot go on from this checkpoint ({what}); delete it") from error

@@ -6,7 +6,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pybench import data, memory, registry, strict_yaml
+from pybench import data, memory, registry, strict_yaml, underway
 from pybench.environment import environment
 from pybench.geometry import Geometry
 from pybench.hashing import derive_seed
@@ -26,6 +26,7 @@ from pybench.metrics._evaluate import by_defect_type, evaluate
 from pybench.ops import dispatch
 from pybench.ops.regions import connected_regions
 from pybench.records import Record, Status, TrialSpec
+from pybench.training import TrainingError
 from pybench.types import Context, Evaluation, InputError, Method, Prediction, Sample
 
 _BATCH = 8  # test images a call of predict; results must not depend on it
@@ -37,7 +38,10 @@ class MethodError(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """A trial as it travels to a worker: the spec and where the worker finds data and plug-ins."""
+    """A trial as it travels to a worker: the spec and where the worker finds data and plug-ins.
+
+    ``underway`` is a folder for checkpoints and a line on how far the trial is; None keeps neither.
+    """
 
     spec: TrialSpec
     data_root: Path | None
@@ -45,6 +49,7 @@ class Job:
     fingerprint: str
     code_version: str
     assets: dict[str, str]
+    underway: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,11 @@ def run_trial(job: Job) -> Outcome:
             registry.add_plugins(folder)
         return _run(job, started)
     except Exception as error:
-        reason = str(error) if isinstance(error, InputError | MethodError) else f"{type(error).__name__}: {error}"
+        reason = (
+            str(error)
+            if isinstance(error, InputError | MethodError | TrainingError)
+            else f"{type(error).__name__}: {error}"
+        )
         return Outcome(unfinished(job, started, "failed", reason, traceback.format_exc()))
 
 
@@ -89,13 +98,20 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def build_method(spec: TrialSpec) -> Method:
-    """A fresh method with a spec's parameters, and this process's threads and seeds set for it."""
+def build_method(job: Job, fit: str | None = None) -> Method:
+    """A fresh method with a spec's parameters, and this process's threads and seeds set for it.
+
+    ``fit`` names its checkpoints among those of the trial; None keeps none.
+    """
+    spec = job.spec
     torch.set_num_threads(spec.resources.threads)
     torch.manual_seed(spec.seed)
     cls: type[Method] = registry.load("method", spec.method)
     params = strict_yaml.validate(cls.Params, spec.params)
-    return cls(params, Context(spec.resources.device, spec.seed, spec.resources.backend))
+    context = Context(spec.resources.device, spec.seed, spec.resources.backend)
+    if job.underway is not None and fit is not None:
+        context = replace(context, checkpoints=job.underway / fit, report=underway.reporter(job.underway, fit))
+    return cls(params, context)
 
 
 def _run(job: Job, started: str) -> Outcome:
@@ -113,12 +129,12 @@ def _run(job: Job, started: str) -> Outcome:
     train = DecodedImages(samples.train)
     with dispatch.record() as backends:
         with timer("fit"):
-            method = build_method(spec)
+            method = build_method(job, "fit")
             method.fit(train)
         with timer("predict"):
             predictions = _predict(method, samples.test)
         with timer("held_out"):
-            held_out = _held_out(spec, samples.train)
+            held_out = _held_out(job, samples.train)
     with timer("metrics"):
         evaluation, lost = _meet_masks(spec, samples.test, predictions, held_out, Geometry.of(method.params))
         metrics = [registry.load("metric", name) for name in spec.metrics]
@@ -196,8 +212,9 @@ def _check(prediction: Prediction, batch: int, size: int) -> None:
             raise MethodError(f"predict returned NaN or infinity in {bad} of {values.numel()} values of {name}")
 
 
-def _held_out(spec: TrialSpec, train: Sequence[Sample]) -> NDArray[np.float64] | None:
+def _held_out(job: Job, train: Sequence[Sample]) -> NDArray[np.float64] | None:
     """Scores of the normal images, each by a method that was fitted without it (K-fold); None without folds."""
+    spec = job.spec
     folds = min(spec.protocol.threshold_folds, len(train))
     if folds < 2:
         return None
@@ -209,7 +226,7 @@ def _held_out(spec: TrialSpec, train: Sequence[Sample]) -> NDArray[np.float64] |
     scores = np.empty(len(train))
     for fold in range(folds):
         out = order[fold::folds]
-        method = build_method(spec)
+        method = build_method(job, f"fold-{fold + 1}-of-{folds}")
         method.fit(DecodedImages([train[index] for index in order if index not in out]))
         scores[out] = _predict(method, [train[index] for index in out]).scores
     return scores

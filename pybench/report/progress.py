@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from pybench import underway
 from pybench.records import Latency, Record, Result, TrialSpec
 from pybench.report.names import STATUS_WORDS, choose_metrics, metric_words
 from pybench.report.notes import first_line
@@ -25,9 +27,10 @@ class RunProgress:
 
     Args:
         specs: the trials of the run, in the order in which they are started.
+        folder: of the trials under way, whose own progress the live bar shows.
     """
 
-    def __init__(self, specs: Sequence[TrialSpec], console: Console) -> None:
+    def __init__(self, specs: Sequence[TrialSpec], console: Console, folder: Path | None = None) -> None:
         self.console = console
         self.pending = {spec.key(): spec for spec in specs}
         self.metrics = choose_metrics(list(dict.fromkeys(metric for spec in specs for metric in spec.metrics)))
@@ -42,6 +45,7 @@ class RunProgress:
             TimeElapsedColumn(),
             _TimeLeft(self.clock),
             TextColumn("{task.fields[now]}", style="dim"),
+            *([] if folder is None else [_Underway(self.pending, folder)]),
             console=console,
             disable=not console.is_terminal,
         )
@@ -199,6 +203,21 @@ class _TimeLeft(ProgressColumn):
     def render(self, task: Task) -> Text:
         left = None if task.total is None or task.finished else self.clock.left()
         return Text("" if left is None else f"{_duration(left)} left", style="cyan")
+
+
+class _Underway(ProgressColumn):
+    """What the trial that reported last says of itself, read at most once a second."""
+
+    max_refresh = 1.0
+
+    def __init__(self, pending: Mapping[str, TrialSpec], folder: Path) -> None:
+        super().__init__()
+        self.pending, self.folder = pending, folder
+
+    def render(self, task: Task) -> Text:
+        name, line = underway.latest(self.folder) or ("", "")
+        spec = self.pending.get(name.partition("-")[0])
+        return Text("" if spec is None else f"{spec.category} {spec.method}: {line}", style="dim")
 
 
 def _duration(seconds: float) -> str:

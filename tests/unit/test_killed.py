@@ -15,13 +15,61 @@ from typing import Any
 import pytest
 
 METHODS = ("slow", "difference")
+TRAINED = """
+import hashlib, time
+
+import torch
+
+from pybench import training
+from pybench.geometry import Geometry
+from pybench.types import Citation, Method, Prediction
+
+training.SECONDS_BETWEEN_CHECKPOINTS = 0
+
+
+class Trained(Method):
+    name = "trained"
+    Params = training.TrainingParams
+    paper = Citation("none", "the tests", 2026)
+
+    def fit(self, train):
+        images = training.stack(train, Geometry.of(self.params))
+        self.network = torch.nn.Conv2d(3, 3, 3, padding=1)
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=0.01)
+
+        def loss(batch):
+            time.sleep(0.01)
+            noise = torch.from_numpy(batch.random.normal(size=batch.images.shape)).float()
+            return {"squared": (self.network(batch.images + noise) - batch.images).square().mean()}
+
+        self.log = training.train(
+            "phase", self.network, loss, images, optimizer=optimizer,
+            budget=training.Budget(steps=60), params=self.params, context=self.context,
+        )
+
+    def predict(self, images):
+        inputs = Geometry.of(self.params).to_input(images)
+        maps = (self.network(inputs) - inputs).abs().mean(1).detach()
+        return Prediction(maps.amax((1, 2)), maps)
+
+    def state_dict(self):
+        return self.network.state_dict()
+
+    def load_state_dict(self, state):
+        self.network.load_state_dict(state)
+
+    def provenance(self):
+        weights = b"".join(value.detach().numpy().tobytes() for value in self.network.state_dict().values())
+        return {"weights": hashlib.sha256(weights).hexdigest(), "phase": self.log.provenance()}
+"""
 
 
 @pytest.fixture
-def command(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) -> Callable[[Path], list[str]]:
-    suite = write_suite(*METHODS)
+def command(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) -> Callable[..., list[str]]:
+    (plugins / "methods" / "trained.py").write_text(TRAINED)
 
-    def make(out: Path) -> list[str]:
+    def make(out: Path, *methods: str) -> list[str]:
+        suite = write_suite(*(methods or METHODS), categories="[lid]" if methods else "[lid, plate]")
         options = [
             "--data-root",
             data_root,
@@ -55,7 +103,7 @@ def start_and_wait_for_a_record(command: list[str], out: Path) -> subprocess.Pop
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_goes_on_where_it_stopped(
-    command: Callable[[Path], list[str]], tmp_path: Path, number: signal.Signals
+    command: Callable[..., list[str]], tmp_path: Path, number: signal.Signals
 ) -> None:
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
     process = start_and_wait_for_a_record(command(killed), killed)
@@ -76,8 +124,32 @@ def test_a_killed_run_goes_on_where_it_stopped(
         assert record["metrics"] == expected[key]["metrics"]
 
 
+def test_a_fit_that_is_killed_in_the_middle_ends_with_the_same_weights(
+    command: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
+    process = subprocess.Popen(command(killed, "trained"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not list(killed.glob("tiny/underway/*/fit/phase.pt")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, "no checkpoint within two minutes"
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert not records(killed)
+    for out in (killed, undisturbed):
+        subprocess.run(command(out, "trained"), check=True, capture_output=True)
+    (resumed,), (expected,) = records(killed).values(), records(undisturbed).values()
+    assert 0 < resumed["provenance"]["phase"]["resumed_at"][0] < 60
+    assert expected["provenance"]["phase"]["resumed_at"] == []
+    assert resumed["provenance"]["weights"] == expected["provenance"]["weights"]
+    assert resumed["provenance"]["phase"]["losses"] == expected["provenance"]["phase"]["losses"]
+    assert resumed["metrics"] == expected["metrics"]
+    assert not list(killed.glob("tiny/underway/*")), "checkpoints of a finished trial stay behind"
+
+
 def test_two_runs_at_once_in_one_folder_do_not_harm_each_other(
-    command: Callable[[Path], list[str]], tmp_path: Path
+    command: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     out = tmp_path / "shared"
     processes = [subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)]

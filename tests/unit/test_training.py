@@ -173,7 +173,7 @@ def test_a_loss_that_explodes_is_reported_early() -> None:
     def loss(trained: nn.Module, batch: Batch) -> Tensor:
         return trained(batch.images).mean() * 0 + 1.3 ** next(steps)
 
-    with pytest.raises(TrainingError, match="the loss rose from .* to .* at step"):
+    with pytest.raises(TrainingError, match=r"the loss rose from .* to .* at step"):
         fit(Context(), budget=Budget(steps=900), loss=loss)
     assert next(steps) < 60
 
