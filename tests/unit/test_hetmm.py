@@ -82,7 +82,7 @@ def test_directions_are_searched_in_windows(features: tuple[Tensor, Tensor], mon
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("alpha", [0, 0.5, 1])
+@pytest.mark.parametrize("alpha", [0, 1])
 def test_a_window_of_one_matches_point_to_point(
     features: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch, alpha: float
 ) -> None:
@@ -96,7 +96,7 @@ def test_a_window_of_one_matches_point_to_point(
     np.testing.assert_allclose(found.numpy().ravel(), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("window", [1, 3, 5])
+@pytest.mark.parametrize("window", [3, 5])
 def test_patches_are_matched_with_patches(
     features: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch, window: int
 ) -> None:
