@@ -114,6 +114,13 @@ def run(
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Records go to DIR/<suite's name>.")] = Path("results"),
     data_root: DataRoot = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:CATEGORY,...]",
+            help="Run the suite's methods on this dataset instead of its own. Repeatable.",
+        ),
+    ] = None,
     executor: Annotated[
         ExecutorName, typer.Option(metavar="ray|inline", help="Trials as Ray tasks, or one by one in this process.")
     ] = ExecutorName.ray,
@@ -134,10 +141,12 @@ def run(
         raise typer.BadParameter(f"--address needs --executor ray, not {executor.value}")
     add_plugins(plugins)
     from pybench.plan import plan
-    from pybench.suite import load_suite
+    from pybench.suite import load_suite, on_other_datasets
 
+    loaded, document = load_suite(suite)
     planned = plan(
-        *load_suite(suite),
+        on_other_datasets(loaded, dataset) if dataset else loaded,
+        document,
         profile=profile.value if profile else None,
         filters=filters,
         overrides=overrides,

@@ -70,7 +70,7 @@ def plan(
     seeds = settings.seeds("seeds", changes.seeds or suite.seeds)
     data_seeds = settings.seeds("data_seeds", suite.data_seeds)
     methods = [
-        (entry.name, params)
+        (entry, params)
         for index, entry in enumerate(suite.methods)
         for params in _grid(entry, index, changes, profile, settings, document)
     ]
@@ -83,9 +83,14 @@ def plan(
                 "(--data-root DIR for the real one)"
             )
         rto = settings.section("rto", RtoOptions, entry.rto.model_dump()) if entry.rto else None
-        categories = entry.categories or registry.load("dataset", name).info.categories
+        kept = changes.categories.get(entry.name)
+        categories = [
+            category
+            for category in entry.categories or registry.load("dataset", name).info.categories
+            if kept is None or category in kept
+        ]
         for data_seed, category, (method, params) in itertools.product(data_seeds, categories, methods):
-            cls: type[Method] = registry.load("method", method)
+            cls: type[Method] = registry.load("method", method.name)
             for seed in seeds if cls.is_stochastic(params) else seeds[:1]:
                 specs.append(
                     TrialSpec(
@@ -95,7 +100,8 @@ def plan(
                         dataset_options=options,
                         rto=rto,
                         data_seed=data_seed,
-                        method=method,
+                        method=method.name,
+                        label=method.label,
                         params=params.model_dump(mode="json"),
                         seed=seed,
                         profile=profile,

@@ -58,7 +58,7 @@ class Resources(BaseModel):
 
 
 class TrialSpec(BaseModel):
-    """One trial in primitives only: workers receive this, never objects."""
+    """One trial in primitives only: workers receive this, never objects. ``label`` is what its suite calls it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -69,6 +69,7 @@ class TrialSpec(BaseModel):
     rto: RtoOptions | None = None
     data_seed: int = 0
     method: str
+    label: str = ""
     params: dict[str, Any]
     seed: int = 0
     profile: str
@@ -77,8 +78,8 @@ class TrialSpec(BaseModel):
     resources: Resources = Resources()
 
     def key(self) -> str:
-        """Hash of the canonical spec: the file name of its record. The suite's name is no part of it."""
-        return digest(self.model_dump(mode="json", exclude={"suite"}))
+        """Hash of the canonical spec: the file name of its record. Names that the suite gives are no part of it."""
+        return digest(self.model_dump(mode="json", exclude={"suite", "label"}))
 
     def latency_key(self) -> str:
         """Trials that have this key in common share one latency measurement."""

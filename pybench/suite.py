@@ -31,9 +31,11 @@ class DatasetEntry(_Strict):
 
 
 class MethodEntry(_Strict):
-    """A method with fixed ``params`` and lists of values to combine (``grid``)."""
+    """A method with fixed ``params`` and lists of values to combine (``grid``); ``label`` heads its table columns,
+    which stand in the order of their labels."""
 
     name: str
+    label: str = Field("", max_length=60)
     params: dict[str, Any] = {}
     grid: dict[str, tuple[Any, ...]] = {}
 
@@ -54,8 +56,10 @@ class ResourcesRequest(_Strict):
 
 
 class Profile(_Strict):
-    """What a profile changes in the suite: budgets, never definitions."""
+    """What a profile changes in the suite: budgets, never definitions. ``categories`` maps a dataset of the suite to
+    those of its categories that the profile keeps."""
 
+    categories: dict[str, tuple[str, ...]] = {}
     protocol: dict[str, Any] = {}
     methods: dict[str, dict[str, Any]] = {}
     standin: dict[str, Any] = {}
@@ -97,6 +101,21 @@ def load_suite(path_or_name: str) -> tuple[Suite, Document]:
     return suite, document
 
 
+def on_other_datasets(suite: Suite, datasets: list[str]) -> Suite:
+    """The suite with its datasets replaced, each given as ``NAME`` or ``NAME:CATEGORY,CATEGORY``.
+
+    Raises:
+        InputError: an unknown dataset or category, or a dataset without categories of its own of which none is named.
+    """
+    entries = []
+    for text in datasets:
+        name, _, listed = text.partition(":")
+        entry = DatasetEntry(name=name, categories=tuple(filter(None, listed.split(","))))
+        _check_dataset(entry, f"--dataset {text}", [f"--dataset {text}"] * len(entry.categories))
+        entries.append(entry)
+    return suite.model_copy(update={"datasets": tuple(entries)})
+
+
 def _shipped() -> Any:
     return resources.files("pybench.suites")
 
@@ -115,26 +134,41 @@ def _find(path_or_name: str) -> Path:
 def _check_names(suite: Suite, document: Document) -> None:
     for index, dataset in enumerate(suite.datasets):
         _known("dataset", dataset.name, ("datasets", index, "name"), document)
-        categories = registry.load("dataset", dataset.name).info.categories
-        for position, category in enumerate(dataset.categories):
-            if categories and category not in categories:
-                place = document.where(("datasets", index, "categories", position))
-                raise InputError(f"{place}: {unknown(f'category of {dataset.name}', category, categories)}")
-        if not categories and not dataset.categories:
-            raise InputError(
-                f"{document.where(('datasets', index))}: {dataset.name} has no categories of its own; "
-                "name yours (categories: [...])"
-            )
+        keys = [("datasets", index, "categories", position) for position in range(len(dataset.categories))]
+        _check_dataset(dataset, document.where(("datasets", index)), [document.where(key) for key in keys])
     for index, method in enumerate(suite.methods):
         _known("method", method.name, ("methods", index, "name"), document)
     for index, metric in enumerate(suite.metrics):
         _known("metric", metric, ("metrics", index), document)
-    used = [method.name for method in suite.methods]
+    methods, datasets = [method.name for method in suite.methods], [dataset.name for dataset in suite.datasets]
     for profile, changes in suite.profiles.items():
-        for name in changes.methods:
-            if name not in used:
-                place = document.where(("profiles", profile, "methods", name))
-                raise InputError(f"{place}: {unknown('method of this suite', name, used)}")
+        for what, key, names, known in (
+            ("method", "methods", changes.methods, methods),
+            ("dataset", "categories", changes.categories, datasets),
+        ):
+            for name in names:
+                if name not in known:
+                    place = document.where(("profiles", profile, key, name))
+                    raise InputError(f"{place}: {unknown(f'{what} of this suite', name, known)}")
+        for name, kept in changes.categories.items():
+            at = ("profiles", profile, "categories", name)
+            places = [document.where((*at, position)) for position in range(len(kept))]
+            _check_dataset(DatasetEntry(name=name, categories=kept), document.where(at), places)
+
+
+def _check_dataset(dataset: DatasetEntry, place: str, places: list[str]) -> None:
+    """See that a dataset and its categories are known; ``places`` says where each category stands."""
+    if dataset.name not in registry.names("dataset"):
+        raise InputError(f"{place}: {unknown('dataset', dataset.name, registry.names('dataset'))}")
+    known = registry.load("dataset", dataset.name).info.categories
+    for category, where in zip(dataset.categories, places, strict=True):
+        if known and category not in known:
+            raise InputError(f"{where}: {unknown(f'category of {dataset.name}', category, known)}")
+    if not known and not dataset.categories:
+        raise InputError(
+            f"{place}: {dataset.name} has no categories of its own; name yours (categories: [...] in the suite, "
+            "--dataset NAME:CATEGORY,CATEGORY on the command line)"
+        )
 
 
 def _known(kind: registry.Kind, name: str, path: strict_yaml.KeyPath, document: Document) -> None:

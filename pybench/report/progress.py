@@ -139,7 +139,7 @@ class _Rows:
         specs = self.groups[group]
         categories = list(dict.fromkeys(spec.category for spec in specs))
         # In the store's order, in which the final table stands too.
-        columns = columns_of(sorted(specs, key=lambda spec: (spec.method, spec.key())))
+        columns = columns_of(sorted(specs, key=lambda spec: spec.method))
         repeated = len({(spec.seed, spec.data_seed) for spec in specs}) > 1
         value_width = VALUE_WIDTH + len("±10.0") * repeated
         block = arrange(columns, self.metrics, categories, value_width, self.console.width)[0]

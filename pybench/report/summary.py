@@ -27,7 +27,8 @@ PERCENT_DIGITS = 1
 
 @dataclass(frozen=True)
 class Column:
-    """One method with one set of parameters and resources. ``detail`` says how it differs from the method's others."""
+    """One method with one set of parameters and resources. ``detail`` is what the suite calls it, and how it differs
+    from the method's others that are called the same."""
 
     key: str
     method: str
@@ -95,15 +96,19 @@ def column_key(spec: TrialSpec) -> str:
 
 
 def columns_of(specs: Iterable[TrialSpec]) -> list[Column]:
-    """The columns of a table in the order of their first trial, each named by what sets it apart."""
-    first = {column_key(spec): spec for spec in reversed(list(specs))}
-    ordered = list(reversed(first.items()))
+    """The columns of a table, each named by what sets it apart: methods as they first come, then by label, then by
+    what differs."""
+    groups: dict[tuple[str, str], dict[str, TrialSpec]] = {}
+    for spec in specs:
+        groups.setdefault((spec.method, spec.label), {}).setdefault(column_key(spec), spec)
     columns = []
-    for key, spec in ordered:
-        settings = [_settings(other) for _, other in ordered if other.method == spec.method]
-        own = _settings(spec)
-        detail = " ".join(f"{name}={_shown(own.get(name))}" for name in differing(settings))
-        columns.append(Column(key, spec.method, detail))
+    methods = list(dict.fromkeys(method for method, _ in groups))
+    for (method, label), group in sorted(groups.items(), key=lambda item: (methods.index(item[0][0]), item[0][1])):
+        settings = {key: _settings(spec) for key, spec in group.items()}
+        names = differing(list(settings.values()))
+        for key in sorted(settings, key=lambda key: [_rank(settings[key].get(name)) for name in names]):
+            details = [label, *(f"{name}={_shown(settings[key].get(name))}" for name in names)]
+            columns.append(Column(key, method, " ".join(filter(None, details))))
     return columns
 
 
@@ -137,7 +142,7 @@ def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequen
         for column in columns
         for metric in metrics
     }
-    means, mean_notes = _means(cells, categories, columns, metrics)
+    means, mean_notes = _means(cells, trials, categories, columns, metrics)
     for metric in metrics:
         higher = higher_is_better(metric)
         for category in categories:
@@ -167,7 +172,15 @@ def _settings(spec: TrialSpec) -> dict[str, Any]:
     return {**spec.params, **spec.resources.model_dump()}
 
 
+def _rank(value: Any) -> tuple[bool, float, str]:
+    """Sorts the values of a parameter: numbers by size, then the others by how they are written."""
+    is_number = isinstance(value, int | float)
+    return (not is_number, value if is_number else 0.0, "" if is_number else _shown(value))
+
+
 def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{name} {_shown(item)}" for name, item in value.items() if item is not None)
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
@@ -192,13 +205,15 @@ def _cell(records: Sequence[Record], metric: str) -> Cell:
 
 def _means(
     cells: Mapping[tuple[str, str, str], Cell],
+    trials: Mapping[tuple[str, str], Sequence[Record]],
     categories: Sequence[str],
     columns: Sequence[Column],
     metrics: Sequence[str],
 ) -> tuple[dict[tuple[str, str], Cell], list[str]]:
     """Means over the categories in which every method has the metric, so that the methods can be compared.
 
-    A method that never has the metric (it gives no maps, or has not run yet) takes no part.
+    A method that never has the metric (it gives no maps, or has not run yet) takes no part. The spread is that of the
+    mean over seeds.
     """
     means = {(column.key, metric): Cell(text=UNDEFINED) for column in columns for metric in metrics}
     incomplete: dict[int, list[str]] = {}
@@ -213,11 +228,23 @@ def _means(
             incomplete.setdefault(len(common), []).append(" ".join(metric_words(metric)))
         for key, by_category in taking_part.items():
             if common:
-                means[key, metric] = Cell(statistics.fmean(by_category[category] for category in common))
+                mean = statistics.fmean(by_category[category] for category in common)
+                means[key, metric] = Cell(mean, _spread([trials[category, key] for category in common], metric))
     return means, [
         f"mean of {listed(names)}: over the {count} of {len(categories)} categories that every method completed"
         for count, names in incomplete.items()
     ]
+
+
+def _spread(by_category: Sequence[Sequence[Record]], metric: str) -> float | None:
+    """Standard deviation over seeds of a metric's mean over categories, in percent; None below two complete seeds."""
+    values: dict[tuple[int, int], list[float]] = {}
+    for records in by_category:
+        for record in records:
+            if (value := record.metrics.get(metric)) is not None:
+                values.setdefault((record.spec.seed, record.spec.data_seed), []).append(value * 100)
+    means = [statistics.fmean(of_seed) for of_seed in values.values() if len(of_seed) == len(by_category)]
+    return statistics.stdev(means) if len(means) > 1 else None
 
 
 def _mark(cells: dict[Key, Cell], keys: Sequence[Key], higher: bool) -> None:

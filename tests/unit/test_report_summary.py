@@ -69,6 +69,18 @@ def test_a_rate_of_errors_is_best_where_it_is_lowest() -> None:
     assert row(summary, "lid", "overkill_rate") == {"a": ("30.0", "second"), "b": ("10.0", "best")}
 
 
+def test_the_spread_of_a_mean_is_over_seeds_that_are_complete() -> None:
+    """Means of seeds 0 and 1 are 60 and 70, sqrt(50) apart from their mean by 5 each; seed 2 lacks a category."""
+    results = [trial("lid", "a", value, seed=seed) for seed, value in enumerate((0.5, 0.8, 0.9))]
+    results += [trial("plate", "a", 0.7, seed=0), trial("plate", "a", 0.6, seed=1)]
+    summary = one(results)
+    (column,) = summary.columns
+    mean = summary.means[column.key, "image_auroc"]
+    assert mean.spread == pytest.approx(50**0.5)
+    assert mean.value == pytest.approx((73.3333 + 65) / 2, abs=1e-3)
+    assert one(results[:1]).means[column.key, "image_auroc"].spread is None
+
+
 def test_one_method_alone_is_not_best() -> None:
     assert row(one([trial("lid", "a", 0.9)]), "lid") == {"a": ("90.0", "")}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from pybench import registry
 from pybench.plan import Plan, plan
 from pybench.records import TrialSpec
-from pybench.suite import load_suite, suite_names
+from pybench.report.summary import columns_of
+from pybench.suite import load_suite, on_other_datasets, suite_names
 from pybench.types import InputError
 
 GOOD = """\
@@ -212,3 +214,65 @@ def test_the_registry_names_the_nearest_and_reports_a_broken_file(tmp_path: Path
         registry.load("method", "empty")
     with pytest.raises(InputError, match="no plug-ins here"):
         registry.add_plugins(tmp_path / "methods")
+
+
+def test_a_label_names_the_column_and_is_no_part_of_the_key(
+    data_root: Path, plugins: Path, write_suite: Callable[..., Path]
+) -> None:
+    registry.add_plugins(plugins)
+    plain = plan(*load_suite(str(write_suite("slow"))), profile="paper", data_root=data_root)
+    file = write_suite("slow")
+    file.write_text(file.read_text().replace("- name: slow", "- name: slow\n    label: (i) as it is"))
+    labelled = plan(*load_suite(str(file)), profile="paper", data_root=data_root)
+    assert [spec.key() for spec in labelled.specs] == [spec.key() for spec in plain.specs]
+    assert [column.label for column in columns_of(labelled.specs)] == ["slow (i) as it is"]
+
+
+def test_columns_stand_by_label_and_then_by_what_differs(
+    data_root: Path, plugins: Path, write_suite: Callable[..., Path]
+) -> None:
+    registry.add_plugins(plugins)
+    file = write_suite("slow")
+    entries = [
+        "- name: slow\n    label: b",
+        "- name: slow\n    label: a\n    grid: {image_size: [128, 48, 64]}",
+    ]
+    file.write_text(file.read_text().replace("- name: slow", "\n  ".join(entries)))
+    specs = plan(*load_suite(str(file)), profile="paper", data_root=data_root).specs
+    assert [column.detail for column in columns_of(specs)] == [
+        "a image_size=48", "a image_size=64", "a image_size=128", "b",
+    ]  # fmt: skip
+
+
+def test_a_profile_may_keep_some_categories(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) -> None:
+    registry.add_plugins(plugins)
+    extra = "latency: null\nprofiles: {quick: {categories: {folder: [plate]}}}"
+    suite = load_suite(str(write_suite("slow", extra=extra)))
+    assert {spec.category for spec in plan(*suite, profile="quick", data_root=data_root).specs} == {"plate"}
+    assert {spec.category for spec in plan(*suite, profile="paper", data_root=data_root).specs} == {"lid", "plate"}
+    extra = "latency: null\nprofiles: {quick: {categories: {mtd: [plate]}}}"
+    with pytest.raises(InputError, match=r"tiny\.yaml:10: .*unknown dataset of this suite 'mtd'"):
+        load_suite(str(write_suite("slow", extra=extra)))
+    extra = "latency: null\ndatasets: [{name: mvtec_ad}]\nprofiles: {quick: {categories: {mvtec_ad: [botle]}}}"
+    file = write_suite("slow")
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines[:2], *lines[6:8], extra]))
+    with pytest.raises(InputError, match="did you mean 'bottle'"):
+        load_suite(str(file))
+
+
+def test_a_suite_runs_on_other_datasets(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) -> None:
+    registry.add_plugins(plugins)
+    suite, document = load_suite(str(write_suite("slow")))
+    other = on_other_datasets(suite, ["mvtec_ad:bottle,carpet", "magnetic_tile"])
+    specs = plan(other, document, profile="paper", data_root=data_root).specs
+    assert [(spec.dataset, spec.category) for spec in specs] == [
+        ("mvtec_ad", "bottle"), ("mvtec_ad", "carpet"), ("magnetic_tile", "magnetic_tile"),
+    ]  # fmt: skip
+    for text, message in (
+        ("mvtec_da", "--dataset mvtec_da: unknown dataset 'mvtec_da'; did you mean 'mvtec_ad'"),
+        ("mvtec_ad:botle", "--dataset mvtec_ad:botle: unknown category of mvtec_ad 'botle'; did you mean 'bottle'"),
+        ("folder", "--dataset folder: folder has no categories of its own; name yours"),
+    ):
+        with pytest.raises(InputError, match=re.escape(message)):
+            on_other_datasets(suite, [text])
