@@ -27,7 +27,8 @@ ALLOWED = {
     "store": {"types", "records", "registry", "report", "durable", "hashing"},
     "features": {"types", "registry", "geometry"},
     "training": {"types", "geometry", "hashing", "durable"},
-    "synthesis": {"types", "ops", "decoding"},
+    "textures": {"ops"},
+    "synthesis": {"types", "ops", "decoding", "images", "textures"},
     "losses": {"types"},
     "methods": {
         "types",
