@@ -124,3 +124,16 @@ def test_kmeans_sees_every_template() -> None:
     many = torch.rand(400, 3, 1, 1, generator=torch.Generator().manual_seed(0))
     mean = normalize(many, dim=1).mean(0, keepdim=True)
     torch.testing.assert_close(select(many, "kmeans_image", sheets=1), mean, atol=1e-5, rtol=1e-4)
+
+
+def test_hard_examples_are_covered_by_the_papers_selection_only() -> None:
+    """Fig. 4: six rare examples beside two dense regions; K-Means of as many centroids leaves some of them far away."""
+    random = np.random.default_rng(0)
+    kinds = np.eye(8)[[0] * 60 + [1] * 60 + [2, 3, 4, 5, 6, 7]]
+    examples = torch.from_numpy(kinds + random.normal(0, 0.15, kinds.shape)).float()[:, :, None, None]
+
+    def farthest(selection: Selection) -> float:
+        selected = normalize(select(examples, selection, sheets=8), dim=1).flatten(1)
+        return float((1 - normalize(examples, dim=1).flatten(1) @ selected.T).amin(1).max())
+
+    assert farthest("optics") < 0.3 < min(farthest(other) for other in get_args(Selection) if other != "optics")
