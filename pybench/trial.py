@@ -19,7 +19,7 @@ from pybench import data, memory, registry, strict_yaml, underway
 from pybench.environment import environment
 from pybench.geometry import Geometry
 from pybench.hashing import derive_seed
-from pybench.images import DecodedImages, fingerprint, read_mask
+from pybench.images import DecodedImages, fingerprint, read_defects, read_mask
 from pybench.metrics._bootstrap import bootstrap_interval
 from pybench.metrics._curves import curves
 from pybench.metrics._evaluate import by_defect_type, evaluate
@@ -27,7 +27,7 @@ from pybench.ops import dispatch
 from pybench.ops.regions import connected_regions
 from pybench.records import Record, Status, TrialSpec
 from pybench.training import TrainingError
-from pybench.types import Context, Evaluation, InputError, Method, Prediction, Sample
+from pybench.types import Context, Evaluation, InputError, Method, Prediction, Region, Sample
 
 _BATCH = 8  # test images a call of predict; results must not depend on it
 
@@ -239,14 +239,21 @@ def _meet_masks(
     held_out: NDArray[np.float64] | None,
     geometry: Geometry,
 ) -> tuple[Evaluation, int]:
-    """Masks and maps at the size that the protocol names, and the number of defective regions that were lost by it."""
+    """Masks and maps at the size that the protocol names, and the number of defective regions that were lost by it.
+
+    The share of a region that must be found for a full score (sPRO) stays what it is at the image's own size.
+    """
     masks: list[NDArray[np.bool_] | None] = []
+    regions: list[tuple[Region, ...]] = []
     lost = 0
     for sample, shape in zip(samples, predictions.shapes, strict=True):
-        mask = read_mask(sample, shape)
+        mask, defects = read_mask(sample, shape), read_defects(sample, shape)
         if mask is not None and spec.protocol.evaluate_at == "input":
             mask, gone = _to_input(mask, geometry)
-            lost += gone
+            defects = [(geometry.labels_to_input(defect), share) for defect, share in defects]
+            lost += sum(not defect.any() for defect, _ in defects) if defects else gone
+        pixels = [(np.flatnonzero(defect), share) for defect, share in defects]
+        regions.append(tuple(Region(found, share * found.size) for found, share in pixels if found.size))
         # An annotation without a pixel left cannot tell which are defective: the image counts for image metrics only.
         masks.append(None if mask is not None and sample.label and not mask.any() else mask)
     maps = predictions.maps
@@ -259,6 +266,7 @@ def _meet_masks(
         masks=tuple(masks),
         maps=None if maps is None else tuple(maps),
         held_out=held_out,
+        regions=tuple(regions) if any(sample.saturations for sample in samples) else None,
     ), lost
 
 
