@@ -1,0 +1,1 @@
+"""Networks and losses of the methods that train; one file per method."""
