@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from pybench.decoding import IMAGE_SUFFIXES
-from pybench.images import DecodedImages
+from pybench.images import DecodedImages, fingerprint
 from pybench.ops.perlin import perlin_noise
 from pybench.textures import noise_seed, procedural_texture
 from pybench.types import InputError, Sample
@@ -77,6 +77,15 @@ class Textures:
         height, width = picture.shape[-2:]
         factor = min(1.0, 2 * self.size / min(height, width))
         return _resized(picture, max(1, round(factor * height)), max(1, round(factor * width)))
+
+
+def textures_fingerprint(folder: Path) -> str:
+    """16 hex digits that change with the images of a folder of textures, by name or content.
+
+    Raises:
+        InputError: the folder is not there, has no images, or one cannot be read.
+    """
+    return fingerprint(_samples(folder))
 
 
 def _samples(folder: Path) -> list[Sample]:
