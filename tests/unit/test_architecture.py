@@ -31,7 +31,19 @@ ALLOWED = {
     "textures": {"ops"},
     "synthesis": {"types", "ops", "decoding", "images", "textures"},
     "losses": {"types"},
-    "methods": {"types", "ops", "features", "geometry", "maps", "training", "synthesis", "losses", "methods"},
+    "methods": {
+        "types",
+        "ops",
+        "features",
+        "geometry",
+        "maps",
+        "training",
+        "synthesis",
+        "losses",
+        "methods",
+        "templates",
+    },
+    "templates": {"ops"},
 }
 RAY = {"executors/ray.py", "tune.py"}
 
