@@ -40,8 +40,8 @@ class Textures:
     """Foreign textures that stand for unknown defects: the images of a folder, else procedural ones.
 
     Args:
-        folder: holds images, also in folders below it (PASCAL VOC, ImageNet or DTD as unpacked); None for procedural
-            textures.
+        folder: holds images, also in folders below it (ImageNet and DTD as unpacked, PASCAL VOC's JPEGImages); None
+            for procedural textures.
         size: side of the textures in pixels.
 
     Raises:
@@ -89,7 +89,8 @@ def textures_fingerprint(folder: Path) -> str:
 
 
 def _samples(folder: Path) -> list[Sample]:
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+    visible = (file for file in folder.rglob("*") if not file.name.startswith("."))
+    files = sorted(file for file in visible if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
     if not files:
         problem = "has no images" if folder.is_dir() else "is no folder"
         raise InputError(f"{folder}: {problem}; textures are read from files that end in {', '.join(IMAGE_SUFFIXES)}")
