@@ -11,12 +11,17 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+from torch.nn.functional import affine_grid, grid_sample
 from torch.optim import Adam
 
 from pybench.geometry import Geometry
 from pybench.losses import focal_loss, ssim_map
-from pybench.methods.networks.defect_map import (
+from pybench.maps import mean_filter
+from pybench.synthesis import Foreground, Textures, foreground_blend, perlin_paste, textures_fingerprint
+from pybench.training import Batch, Budget, Training, TrainingParams, stack, train
+from pybench.types import Citation, Context, Images, Method, MethodParams, Prediction
+
+from .networks.defect_map import (
     LARGE_KERNELS,
     SMALL_KERNELS,
     AutoEncoder,
@@ -24,10 +29,6 @@ from pybench.methods.networks.defect_map import (
     DefectPrediction,
     folded,
 )
-from pybench.synthesis import Foreground, Textures, foreground_blend, perlin_paste
-from pybench.training import Batch, Budget, Training, TrainingParams, stack
-from pybench.training import train as run
-from pybench.types import Citation, Context, Images, Method, Prediction
 
 _COARSEST_STRIDE = 32
 _SPOILT = 0.5  # of the images of a step; the others stay normal, as in DRAEM, from which the paper starts
@@ -126,13 +127,24 @@ class DefectMap(Method):
         self._folded: DefectPrediction | None = None
         self._training: Training | None = None
 
+    @classmethod
+    def prepare(cls, params: MethodParams) -> dict[str, str]:
+        """See that the folder of textures is there, where one is used."""
+        assert isinstance(params, DefectMapParams)
+        if params.anomaly_source != "textures" or params.textures is None:
+            return {}
+        return {"textures": textures_fingerprint(Path(params.textures))}
+
     def fit(self, train: Images) -> None:
-        images = stack(train, self.geometry)
+        self._training = self._train(stack(train, self.geometry))
+        self._folded = folded(self.prediction)
+
+    def _train(self, images: Tensor) -> Training:
         synthesis = Synthesis(self.params, images)
         trained = nn.ModuleList([self.reconstruction, self.prediction])
         if self.deep_features is not None and not self.deep_features.is_copied:
             trained.append(self.deep_features)
-        self._training = run(
+        return train(
             "joint",
             trained,
             lambda batch: self.loss(*synthesis(batch)),
@@ -143,7 +155,6 @@ class DefectMap(Method):
             context=self.context,
             schedule=schedule,
         )
-        self._folded = folded(self.prediction)
 
     def loss(self, images: Tensor, spoilt: Tensor, masks: Tensor) -> dict[str, Tensor]:
         """Weighted terms of L_total (Eq. 3 to 9) for images I and I_a [B, 3, S, S] and masks M_2, bool [B, S, S]."""
@@ -167,7 +178,8 @@ class DefectMap(Method):
         spoilt = self.geometry.to_input(images.to(self.context.device))
         reconstructed, _ = self.reconstruction(spoilt)
         maps = self._folded(reconstructed, spoilt).sigmoid().squeeze(1).cpu()
-        return Prediction(image_scores(maps, self.params.filter_size), maps, {"reconstruction": reconstructed.cpu()})
+        scores = mean_filter(maps, self.params.filter_size).amax((1, 2))
+        return Prediction(scores, maps, {"reconstruction": reconstructed.cpu()})
 
     def state_dict(self) -> dict[str, Any]:
         return {"reconstruction": self.reconstruction.state_dict(), "prediction": self.prediction.state_dict()}
@@ -192,7 +204,7 @@ class Synthesis:
 
     def __init__(self, params: DefectMapParams, normal: Tensor) -> None:
         self.params, self.normal = params, normal
-        folder = None if params.textures is None else Path(params.textures).expanduser()
+        folder = None if params.textures is None else Path(params.textures)
         self.textures = Textures(folder, params.input_size) if params.anomaly_source == "textures" else None
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -223,9 +235,3 @@ def rotated(images: Tensor, degrees: NDArray[np.float64]) -> Tensor:
 def schedule(progress: float) -> float:
     """The factor on the learning rate: 0.1 from epoch 400 on and again from 600 on, of 700 (Sec. 4.1)."""
     return 0.1 ** ((progress >= 4 / 7) + (progress >= 6 / 7))
-
-
-def image_scores(maps: Tensor, filter_size: int) -> Tensor:
-    """Eq. 10: the maximum [B] of maps [B, S, S] after a mean filter; windows are cut at the border."""
-    filtered = avg_pool2d(maps.unsqueeze(1), filter_size, stride=1, padding=filter_size // 2, count_include_pad=False)
-    return filtered.amax((1, 2, 3))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, normalize
 
 from pybench.features import BackboneMethod, BackboneParams
 from pybench.maps import smooth, upsample
 from pybench.ops.mutual_match import Precision, TemplateBank, mutual_match, pack_templates
-from pybench.ops.optics import optics_select
+from pybench.templates import Selection, select_templates
 from pybench.types import Citation, Context, Images, MethodParams, Prediction
 
 
@@ -23,13 +24,23 @@ class HetmmParams(BackboneParams):
         (1, 2, 3), min_length=1, max_length=4, description="layers that are matched; layer n has stride 2^(n+1)"
     )
     windows: tuple[int, ...] = Field(
-        (9, 7, 5), min_length=1, max_length=4, description="side of the matching window on each layer; odd"
+        (9, 7, 5),
+        min_length=1,
+        max_length=4,
+        description="side of the matching window on each layer; odd, 1: no window",
+    )
+    matching: Literal["mutual", "patch"] = Field(
+        "mutual",
+        description="mutual: pixels are searched for in windows (Eq. 3 to 6); patch: the mean of each window is "
+        "compared with those of the templates at the same place (Table 8), which leaves alpha without effect",
     )
     alpha: float = Field(
         0.5, ge=0, le=1, description="weight of the forward map (Eq. 6); 1 is forward only, 0 backward only"
     )
-    sheets: int | None = Field(
-        None, ge=1, le=10_000, description="templates kept at each position by optics_select; none keeps all"
+    sheets: int | None = Field(None, ge=1, le=10_000, description="templates kept at each position; none keeps all")
+    selection: Selection = Field(
+        "optics",
+        description="how sheets are chosen: optics is the paper's PTS, the others are what Fig. 9 compares it with",
     )
     precision: Precision = Field(
         "full", description="of the matching; reduced keeps templates in 16 bits and changes distances by about 1e-5"
@@ -51,10 +62,20 @@ class HetmmParams(BackboneParams):
             raise ValueError(f"windows must be odd and positive, got {list(self.windows)}")
         return self
 
+    @model_validator(mode="after")
+    def _selection_needs_sheets(self) -> HetmmParams:
+        if self.selection != "optics" and self.sheets is None:
+            raise ValueError(f"selection: {self.selection} needs sheets, the number of templates to keep")
+        return self
+
 
 class Hetmm(BackboneMethod):
     """Paper 003: forward and backward matching in windows (Eq. 3 to 6), summed over layers (Eq. 10), scored by the
-    maximum of the blurred map (Eq. 11); templates are all normal images or the sheets that PTS selects (Sec. 3.3)."""
+    maximum of the blurred map (Eq. 11); templates are all normal images or the sheets that PTS selects (Sec. 3.3).
+
+    What the paper compares with are settings too. Table 8: windows of 1 match point to point, ``matching: patch`` patch
+    to patch, and ``alpha: 1`` is the forward HETM alone. Table 9: ``alpha: 0`` is the backward HETM alone.
+    """
 
     name = "hetmm"
     Params = HetmmParams
@@ -74,16 +95,19 @@ class Hetmm(BackboneMethod):
     @classmethod
     def is_stochastic(cls, params: MethodParams) -> bool:
         assert isinstance(params, HetmmParams)
-        return params.weights == "random"
+        return params.weights == "random" or params.selection != "optics"
 
     def fit(self, train: Images) -> None:
         layers = self._extract(train)
         if self.params.sheets is not None:
-            layers = [_select(layer, self.params.sheets, self.context.backend) for layer in layers]
+            layers = [self._select(layer, self.params.sheets) for layer in layers]
         self.banks = [pack_templates(layer, self.params.precision) for layer in layers]
 
     def update(self, images: Images) -> None:
-        """Add normal images to the templates of a fitted model, without fitting again (hot update)."""
+        """Add normal images to the templates of a fitted model, without fitting again (hot update, Sec. 4.2).
+
+        They are inserted as they are, beside the sheets that were selected while fitting where there are such.
+        """
         added = zip(self.banks, self._extract(images), strict=True)
         self.banks = [pack_templates(torch.cat([bank.templates(), layer]), bank.precision) for bank, layer in added]
 
@@ -91,7 +115,7 @@ class Hetmm(BackboneMethod):
         assert self.banks, "fit first"
         size = self.geometry.input_size
         total = torch.zeros(len(images), size, size)
-        for layer, bank, window in zip(self.features(images), self.banks, self.params.windows, strict=True):
+        for layer, bank, window in zip(self._compared(images), self.banks, self._search, strict=True):
             forward, backward = mutual_match(layer, bank, window, window, backend=self.context.backend)
             total += upsample(self.params.alpha * forward + (1 - self.params.alpha) * backward, size).cpu()
         return Prediction(smooth(total, self.params.sigma).amax((1, 2)), total)
@@ -105,13 +129,30 @@ class Hetmm(BackboneMethod):
     def _extract(self, images: Images) -> list[Tensor]:
         layers: list[list[Tensor]] = [[] for _ in self.params.layers]
         for batch in images.batches(self.params.batch_size):
-            for collected, layer in zip(layers, self.features(batch), strict=True):
+            for collected, layer in zip(layers, self._compared(batch), strict=True):
                 collected.append(layer)
         return [torch.cat(collected) for collected in layers]
 
+    @property
+    def _search(self) -> tuple[int, ...]:
+        """Side of the window that is searched on each layer."""
+        return self.params.windows if self.params.matching == "mutual" else (1,) * len(self.params.windows)
 
-def _select(layer: Tensor, sheets: int, backend: str) -> Tensor:
-    """Keep ``sheets`` of the templates [N, C, H, W] at every position."""
-    _, channels, height, width = layer.shape
-    selected = optics_select(layer.flatten(2).transpose(1, 2), sheets, backend=backend)
-    return selected.transpose(1, 2).reshape(-1, channels, height, width)
+    def _compared(self, images: Tensor) -> list[Tensor]:
+        """What is compared with templates at each position: the pixel's feature vector, or the mean of its patch.
+
+        The paper has no formula for patch-level matching; it names PatchCore for it, whose patches are such means.
+        """
+        layers = self.features(images)
+        if self.params.matching == "mutual":
+            return layers
+        # Zeros beyond the border shorten a mean, but cosines do not see its length.
+        return [
+            avg_pool2d(normalize(layer, dim=1), window, stride=1, padding=window // 2)
+            for layer, window in zip(layers, self.params.windows, strict=True)
+        ]
+
+    def _select(self, layer: Tensor, sheets: int) -> Tensor:
+        return select_templates(
+            layer, sheets, self.params.selection, seed=self.context.seed, backend=self.context.backend
+        )

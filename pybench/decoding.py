@@ -81,6 +81,21 @@ def decode(path: Path, alpha: Alpha) -> Pixels:
     return Pixels(_upright(values, orientation), maximum)
 
 
+def read_array(path: Path) -> NDArray[Any]:
+    """A NumPy file (``.npy``), mapped into memory and not read whole; Python objects in it are refused.
+
+    Raises:
+        InputError: the file is not there, or is no such array.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as a NumPy array: {error}") from error
+    return array
+
+
 class _Refusal(Exception):
     """This kind of image is not read; the message says why and what to do."""
 

@@ -54,7 +54,7 @@ class Backbone:
         self.name, self.layers = params.backbone, params.layers
         self.device = device
         network = _build(params, seed)
-        self.weights_sha256 = _state_digest(network)
+        self.weights_sha256 = state_digest(network)
         network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
         self._forward = (
             _timm_taps(network, params)
@@ -111,7 +111,7 @@ def fetch_weights(backbone: str, weights: str) -> dict[str, str]:
         return {}
     if weights == "imagenet":
         network = _imagenet(backbone)
-        return {f"imagenet:{backbone}": _state_digest(network)}
+        return {f"imagenet:{backbone}": state_digest(network)}
     file = _weights_file(weights)
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
 
@@ -183,7 +183,8 @@ def _load_file(network: nn.Module, params: BackboneParams) -> None:
         raise InputError(f"{file}: cannot be loaded as weights of backbone '{params.backbone}': {error}") from error
 
 
-def _state_digest(network: nn.Module) -> str:
+def state_digest(network: nn.Module) -> str:
+    """The sha256 of a network's weights, by name and value."""
     sha = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
         sha.update(name.encode())

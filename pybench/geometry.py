@@ -7,6 +7,7 @@ back), so a map and a mask always mean the same pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from pybench.types import MethodParams
+
+Labels = TypeVar("Labels", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Geometry:
         start, stop = self._margin, self._margin + self.input_size
         return images[..., start:stop, start:stop]
 
-    def labels_to_input(self, labels: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Resize (nearest neighbour at pixel centres) and crop a mask's region labels [H, W] to [S, S]."""
+    def labels_to_input(self, labels: NDArray[Labels]) -> NDArray[Labels]:
+        """Resize (nearest neighbour at pixel centres) and crop a mask, or its region labels, [H, W] to [S, S]."""
         positions = np.arange(self._margin, self._margin + self.input_size) + 0.5
         rows = (positions * labels.shape[0] / self.image_size).astype(np.intp)
         columns = (positions * labels.shape[1] / self.image_size).astype(np.intp)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from pybench.decoding import Alpha, decode
+from pybench.decoding import Alpha, decode, read_array
 from pybench.hashing import digest
-from pybench.types import Images, InputError, Sample
+from pybench.types import Images, InputError, Sample, Saturation
 from pybench.warping import warp_image, warp_mask
 
 if TYPE_CHECKING:
@@ -49,14 +50,28 @@ def read_mask(sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_] | Non
     if sample.label == 0:
         return np.zeros(shape, dtype=np.bool_)
     mask = annotation(sample)
-    if mask is None:
-        return None
-    if mask.shape != shape:
-        raise InputError(
-            f"{sample.masks[0]}: the mask is {_size(mask.shape)} pixels but its image {sample.image} is {_size(shape)}"
-            " (width x height, EXIF rotation applied); a mask needs the size of its image"
-        )
-    return warp_mask(mask, sample.warp) if sample.warp else mask
+    return None if mask is None else _like_image(mask, sample, shape)
+
+
+def read_defects(sample: Sample, shape: tuple[int, int]) -> list[tuple[NDArray[np.bool_], float]]:
+    """The defects of a sample whose annotation tells them apart (``saturations``); none of any other.
+
+    For each mask: where it is defective, bool [H, W], warped like the image; and which share of that must be found for
+    a full score, in (0, 1]. As in MVTec's evaluation of LOCO, a relative threshold is rounded down to whole pixels of
+    the mask as it is on disk, and an absolute one asks for no more than all of them.
+
+    Raises:
+        InputError: a mask cannot be used, is not of the image's size, or is not drawn with one known grey value.
+    """
+    if not (sample.label and sample.saturations):
+        return []
+    defects = []
+    for path in sample.masks:
+        mask, saturation = _read_defect(path, sample)
+        area = int(np.count_nonzero(mask))
+        wanted = math.floor(saturation.threshold * area) if saturation.relative else min(saturation.threshold, area)
+        defects.append((_like_image(mask, sample, shape), max(wanted, 1) / area))
+    return defects
 
 
 def annotation(sample: Sample) -> NDArray[np.bool_] | None:
@@ -67,12 +82,25 @@ def annotation(sample: Sample) -> NDArray[np.bool_] | None:
     """
     union: NDArray[np.bool_] | None = None
     for path in sample.masks:
-        mask = _read_mask_file(path, sample.mask_threshold, sample.alpha)
+        if path.suffix == ".npy":
+            mask = _read_frame(path, sample.mask_frame)
+        else:
+            mask = _read_mask_file(path, sample.mask_threshold, sample.alpha)
         if union is not None and mask.shape != union.shape:
             sizes = f"{_size(mask.shape)} pixels but {sample.masks[0]} is {_size(union.shape)}"
             raise InputError(f"{path}: the mask is {sizes}")
         union = mask if union is None else union | mask
     return union if union is not None and union.any() else None
+
+
+def _like_image(mask: NDArray[np.bool_], sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """A mask as read, warped like its image, whose shape it must have."""
+    if mask.shape != shape:
+        raise InputError(
+            f"{sample.masks[0]}: the mask is {_size(mask.shape)} pixels but its image {sample.image} is {_size(shape)}"
+            " (width x height, EXIF rotation applied); a mask needs the size of its image"
+        )
+    return warp_mask(mask, sample.warp) if sample.warp else mask
 
 
 def _read_mask_file(path: Path, threshold: int, alpha: Alpha) -> NDArray[np.bool_]:
@@ -92,6 +120,29 @@ def _read_mask_file(path: Path, threshold: int, alpha: Alpha) -> NDArray[np.bool
             f" {threshold}; draw defects in white (255) on black (0), or as 1 on 0"
         )
     return mask
+
+
+def _read_defect(path: Path, sample: Sample) -> tuple[NDArray[np.bool_], Saturation]:
+    """Where a mask is not black, and the saturation that its one grey value stands for."""
+    values = decode(path, sample.alpha).values
+    grey = values if values.ndim == 2 else values[..., 0]
+    mask = np.asarray(grey > 0)
+    drawn = np.unique(grey[mask]).tolist()
+    known = {saturation.pixel_value: saturation for saturation in sample.saturations}
+    if len(drawn) != 1 or drawn[0] not in known:
+        expected = ", ".join(map(str, sorted(known)))
+        raise InputError(f"{path}: drawn with the grey values {drawn}; expected one of {expected}, to name the defect")
+    return mask, known[drawn[0]]
+
+
+def _read_frame(path: Path, index: int) -> NDArray[np.bool_]:
+    """Where a frame of a clip's masks is not 0."""
+    clip = read_array(path)
+    if clip.ndim != 3 or index >= len(clip):
+        raise InputError(
+            f"{path}: an array of shape {list(clip.shape)}; expected [frames, height, width] with a frame {index}"
+        )
+    return np.asarray(clip[index] != 0)
 
 
 def _size(shape: tuple[int, ...]) -> str:
@@ -157,6 +208,8 @@ def _description(sample: Sample) -> dict[str, Any]:
         "label": sample.label,
         "defect_type": sample.defect_type,
         "mask_threshold": sample.mask_threshold,
+        "mask_frame": sample.mask_frame,
+        "saturations": [asdict(saturation) for saturation in sample.saturations],
         "alpha": sample.alpha,
         "warp": asdict(sample.warp) if sample.warp else None,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate, pad
 from torchvision.transforms.functional import gaussian_blur
 
 
@@ -21,3 +21,18 @@ def smooth(maps: Tensor, sigma: float) -> Tensor:
     radius = min(math.ceil(4 * sigma), min(maps.shape[-2:]) - 1)
     blurred: Tensor = gaussian_blur(maps.unsqueeze(1), kernel_size=[2 * radius + 1] * 2, sigma=[sigma, sigma])
     return blurred.squeeze(1)
+
+
+def mean_filter(maps: Tensor, side: int) -> Tensor:
+    """Mean over a square of ``side`` (odd) pixels around every pixel of maps [B, H, W], edges repeated."""
+    return avg_pool2d(_padded(maps, side), side, stride=1).squeeze(1)
+
+
+def median_filter(maps: Tensor, side: int) -> Tensor:
+    """Median over a square of ``side`` (odd) pixels around every pixel of maps [B, H, W], edges repeated."""
+    squares = _padded(maps, side).unfold(2, side, 1).unfold(3, side, 1).flatten(4)
+    return squares.median(4).values.squeeze(1)
+
+
+def _padded(maps: Tensor, side: int) -> Tensor:
+    return pad(maps.unsqueeze(1), [side // 2] * 4, mode="replicate")

@@ -117,6 +117,9 @@ class Record(BaseModel):
     curves: str | None = Field(
         None, description="name of the npz file beside the record with curves and per-image scores"
     )
+    examples: str | None = Field(
+        None, description="name of the PNG file beside the record that shows its worst misses and false alarms"
+    )
 
 
 class Timing(BaseModel):

@@ -63,7 +63,7 @@ def run(
         if first is not None:
             executor = make_executor()
             for outcome in executor.run(_chain(first, pending)):
-                record = store.write(outcome.record, outcome.arrays)
+                record = store.write(outcome.record, outcome.arrays, outcome.examples)
                 records[record.key] = record
                 listener.trial(record, reused=False)
         for job in _to_measure(plan, jobs, store, records, force=force):

@@ -2,6 +2,7 @@
 
 <run>/<dataset>/<category>/<method>/<key>.json     the record
 <run>/<dataset>/<category>/<method>/<hash>.npz     its curves and per-image scores
+<run>/<dataset>/<category>/<method>/<hash>.png     its worst misses and false alarms
 <run>/latency/<key>.json                           latencies
 <run>/attempts/<key>-<finished>.json               records that a later one took the place of
 <run>/underway/<key>-<hash>/                       checkpoints of a trial that has not ended; see ``pybench.underway``
@@ -39,17 +40,17 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, record: Record, arrays: dict[str, NDArray[Any]]) -> Record:
-        """Keep a record and its arrays; one of the same key that is there already moves to the attempts.
+    def write(self, record: Record, arrays: dict[str, NDArray[Any]], examples: bytes | None = None) -> Record:
+        """Keep a record, its arrays and its contact sheet (a PNG file's content).
+
+        A record of the same key that is there already moves to the attempts.
 
         What the trial had left under way is removed.
         """
         path = self._path(record.spec)
-        if arrays:
-            content = _npz(arrays)
-            name = f"{hashlib.sha256(content).hexdigest()[:16]}.npz"
-            durable.write(path.with_name(name), content)
-            record = record.model_copy(update={"curves": name})
+        beside = {"curves": _write_by_hash(path, "npz", _npz(arrays)) if arrays else None}
+        beside["examples"] = _write_by_hash(path, "png", examples) if examples else None
+        record = record.model_copy(update=beside)
         self._retire(path)
         durable.write(path, _json(record))
         self.forget(record.spec, record.fingerprint, record.code_version, record.assets)
@@ -157,6 +158,13 @@ def _read(model: type[Any], path: Path) -> Any:
 
 def _json(value: BaseModel) -> bytes:
     return (json.dumps(value.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()
+
+
+def _write_by_hash(record: Path, suffix: str, content: bytes) -> str:
+    """Write a file beside a record; returns its name, which is that of its content."""
+    name = f"{hashlib.sha256(content).hexdigest()[:16]}.{suffix}"
+    durable.write(record.with_name(name), content)
+    return name
 
 
 def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from pybench import data, memory, registry, strict_yaml, underway
 from pybench.environment import environment
+from pybench.gallery import Gallery
 from pybench.geometry import Geometry
 from pybench.hashing import derive_seed
-from pybench.images import DecodedImages, fingerprint, read_mask
+from pybench.images import DecodedImages, fingerprint, read_defects, read_mask
 from pybench.metrics._bootstrap import bootstrap_interval
 from pybench.metrics._curves import curves
 from pybench.metrics._evaluate import by_defect_type, evaluate
@@ -27,7 +28,7 @@ from pybench.ops import dispatch
 from pybench.ops.regions import connected_regions
 from pybench.records import Record, Status, TrialSpec
 from pybench.training import TrainingError
-from pybench.types import Context, Evaluation, InputError, Method, Prediction, Sample
+from pybench.types import Context, Evaluation, InputError, Method, Prediction, Region, Sample
 
 _BATCH = 8  # test images a call of predict; results must not depend on it
 
@@ -54,10 +55,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A record, and the arrays that are kept beside it."""
+    """A record, the arrays that are kept beside it, and the contact sheet of its worst examples as a PNG file."""
 
     record: Record
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    examples: bytes | None = None
 
 
 def run_trial(job: Job) -> Outcome:
@@ -131,8 +133,9 @@ def _run(job: Job, started: str) -> Outcome:
         with timer("fit"):
             method = build_method(job, "fit")
             method.fit(train)
+        gallery = Gallery(Geometry.of(method.params))
         with timer("predict"):
-            predictions = _predict(method, samples.test)
+            predictions = _predict(method, samples.test, gallery)
         with timer("held_out"):
             held_out = _held_out(job, samples.train)
     with timer("metrics"):
@@ -170,38 +173,51 @@ def _run(job: Job, started: str) -> Outcome:
         finished=now(),
     )
     arrays: dict[str, NDArray[Any]] = {"labels": labels, "scores": evaluation.scores, **curves(evaluation)}
-    return Outcome(record, arrays if held_out is None else {**arrays, "held_out": held_out})
+    arrays |= {f"artefact_{name}": values for name, values in predictions.vectors.items()}
+    return Outcome(record, arrays if held_out is None else {**arrays, "held_out": held_out}, gallery.png())
 
 
 @dataclass(frozen=True)
 class _Predictions:
-    """Scores [N], maps (N of [S, S], or None) and the images' own shapes, in the order of the samples."""
+    """Scores [N], maps (N of [S, S], or None), the images' own shapes and the artefacts that are vectors ([N, K] by
+    name), in the order of the samples."""
 
     scores: NDArray[np.float64]
     maps: list[NDArray[np.float32]] | None
     shapes: list[tuple[int, int]]
+    vectors: dict[str, NDArray[np.float32]]
 
 
-def _predict(method: Method, samples: Sequence[Sample]) -> _Predictions:
+def _predict(method: Method, samples: Sequence[Sample], gallery: Gallery | None = None) -> _Predictions:
     scores: list[NDArray[np.float64]] = []
+    vectors: dict[str, list[NDArray[np.float32]]] = {}
     maps: list[NDArray[np.float32]] = []
     shapes: list[tuple[int, int]] = []
     for batch in DecodedImages(samples).batches(_BATCH):
         prediction = method.predict(batch)
         _check(prediction, len(batch), method.params.input_size)
+        if gallery is not None:
+            gallery.add(samples[len(shapes) : len(shapes) + len(batch)], batch, prediction)
         scores.append(prediction.scores.detach().cpu().numpy().astype(np.float64))
         shapes.extend([(batch.shape[-2], batch.shape[-1])] * len(batch))
         if prediction.maps is not None:
             maps.extend(prediction.maps.detach().cpu().numpy().astype(np.float32))
+        for name, values in prediction.artefacts.items():
+            if values.ndim == 2:
+                vectors.setdefault(name, []).append(values.detach().cpu().numpy().astype(np.float32))
     if maps and len(maps) != len(samples):
         raise MethodError(
             f"predict gave a score map for {len(maps)} of {len(samples)} images; it must for all or for none"
         )
-    return _Predictions(np.concatenate(scores), maps or None, shapes)
+    joined = {name: np.concatenate(parts) for name, parts in vectors.items()}
+    return _Predictions(np.concatenate(scores), maps or None, shapes, joined)
 
 
 def _check(prediction: Prediction, batch: int, size: int) -> None:
     parts = [("scores", prediction.scores, (batch,)), ("maps", prediction.maps, (batch, size, size))]
+    for name, artefact in prediction.artefacts.items():
+        ends = artefact.shape[1:] if artefact.ndim == 2 else (3, *artefact.shape[2:4])
+        parts.append((f"the artefact {name}", artefact, (batch, *ends)))
     for name, values, shape in parts:
         if values is None:
             continue
@@ -239,14 +255,21 @@ def _meet_masks(
     held_out: NDArray[np.float64] | None,
     geometry: Geometry,
 ) -> tuple[Evaluation, int]:
-    """Masks and maps at the size that the protocol names, and the number of defective regions that were lost by it."""
+    """Masks and maps at the size that the protocol names, and the number of defective regions that were lost by it.
+
+    The share of a region that must be found for a full score (sPRO) stays what it is at the image's own size.
+    """
     masks: list[NDArray[np.bool_] | None] = []
+    regions: list[tuple[Region, ...]] = []
     lost = 0
     for sample, shape in zip(samples, predictions.shapes, strict=True):
-        mask = read_mask(sample, shape)
+        mask, defects = read_mask(sample, shape), read_defects(sample, shape)
         if mask is not None and spec.protocol.evaluate_at == "input":
             mask, gone = _to_input(mask, geometry)
-            lost += gone
+            defects = [(geometry.labels_to_input(defect), share) for defect, share in defects]
+            lost += sum(not defect.any() for defect, _ in defects) if defects else gone
+        pixels = [(np.flatnonzero(defect), share) for defect, share in defects]
+        regions.append(tuple(Region(found, share * found.size) for found, share in pixels if found.size))
         # An annotation without a pixel left cannot tell which are defective: the image counts for image metrics only.
         masks.append(None if mask is not None and sample.label and not mask.any() else mask)
     maps = predictions.maps
@@ -259,6 +282,7 @@ def _meet_masks(
         masks=tuple(masks),
         maps=None if maps is None else tuple(maps),
         held_out=held_out,
+        regions=tuple(regions) if any(sample.saturations for sample in samples) else None,
     ), lost
 
 

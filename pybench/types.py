@@ -64,12 +64,28 @@ class Warp:
 
 
 @dataclass(frozen=True, slots=True)
+class Saturation:
+    """How much of a defect must be found for a full score in sPRO (P. Bergmann et al., IJCV 130, 2022).
+
+    It applies to the masks that are drawn with ``pixel_value``. ``threshold`` counts pixels of the image's own size, or
+    is a share of the mask's area where it is ``relative``.
+    """
+
+    pixel_value: int
+    threshold: float
+    relative: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One image of a split, by reference; ``pybench.images`` decodes it.
 
-    ``label`` is 0 (normal) or 1 (anomalous). ``masks`` holds one file per annotation channel; an anomalous sample
-    without any counts for image metrics and is left out of pixel metrics. A mask's pixel is defective where its 8-bit
-    grey value is at least ``mask_threshold``.
+    ``label`` is 0 (normal) or 1 (anomalous). ``defect_type`` may have a kind before a slash (``logical/cable_swap``).
+    ``masks`` holds one file per annotation channel; an anomalous sample without any counts for image metrics and is
+    left out of pixel metrics. A mask's pixel is defective where its 8-bit grey value is at least ``mask_threshold``. A
+    mask may be a NumPy array [T, H, W] of a whole clip (``.npy``), of which ``mask_frame`` is this image's; it is
+    defective where it is not 0. With ``saturations`` each mask is one defect that may overlap others, and its grey
+    value says which of them applies; without any, defects are the connected regions of all masks together.
     """
 
     image: Path
@@ -77,6 +93,8 @@ class Sample:
     defect_type: str = "good"
     masks: tuple[Path, ...] = ()
     mask_threshold: int = 128
+    mask_frame: int = 0
+    saturations: tuple[Saturation, ...] = ()
     alpha: Literal["refuse", "white", "black"] = "refuse"
     warp: Warp | None = None
 
@@ -257,6 +275,15 @@ class Method(ABC):
 # --- evaluation ---------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One annotated defect of an image: indices of its pixels in the raveled mask [n > 0], and how many of them must be
+    found for a full score, in (0, n]; the number need not be whole."""
+
+    pixels: NDArray[np.intp]
+    saturation: float
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """A test set and what a method said of it: the one argument of every metric.
@@ -265,7 +292,9 @@ class Evaluation:
     image without annotation, which pixel metrics leave out. ``maps`` is None where the method gives no maps, else
     ``maps[i]`` is float32 [H, W] of the shape of its mask. ``held_out`` holds the scores of normal images that were
     held out of a fit (K-fold), from which thresholds are set; None where the protocol does not ask for it.
-    ``shared`` lets metrics share what they compute from the same evaluation.
+    ``regions[i]`` are the defects of an image, which may overlap and whose union is its mask; None where the annotation
+    does not tell them apart, so that they are the connected regions of the masks. ``shared`` lets metrics share what
+    they compute from the same evaluation.
     """
 
     labels: NDArray[np.int64]
@@ -274,6 +303,7 @@ class Evaluation:
     masks: tuple[NDArray[np.bool_] | None, ...]
     maps: tuple[NDArray[np.float32], ...] | None
     held_out: NDArray[np.float64] | None = None
+    regions: tuple[tuple[Region, ...], ...] | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

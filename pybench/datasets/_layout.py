@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pybench.decoding import IMAGE_SUFFIXES
-from pybench.types import DatasetInfo, InputError
+from pybench.decoding import IMAGE_SUFFIXES, Alpha
+from pybench.types import DatasetInfo, InputError, Sample
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -52,6 +52,26 @@ def require_folder(info: DatasetInfo, folder: Path) -> None:
     """Raise the error for data that is not on disk where a folder of the owner's layout is missing."""
     if not folder.is_dir():
         raise InputError(f"{info.name}: the data is not there: looked for the folder {folder}. {info.how_to_get}")
+
+
+def normal_samples(folder: Path, alpha: Alpha) -> list[Sample]:
+    """The images directly in a folder, all of them normal.
+
+    Raises:
+        InputError: there are none.
+    """
+    return [Sample(image, alpha=alpha) for image in image_files(folder)]
+
+
+def existing_mask(image: Path, mask: Path) -> Path:
+    """The mask of a defective image.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if not mask.is_file():
+        raise InputError(f"{image}: its mask is missing; looked for {mask}")
+    return mask
 
 
 def no_such_part(info: DatasetInfo, part: str) -> InputError:

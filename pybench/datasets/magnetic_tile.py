@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pybench.datasets._layout import draw, image_files, no_such_part, require_folder
+from pybench.datasets._layout import draw, existing_mask, image_files, no_such_part, require_folder
 from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
 
 DEFECT_TYPES = ("Blowhole", "Break", "Crack", "Fray", "Uneven")
@@ -67,7 +67,5 @@ class MagneticTile(Dataset):
         return Sample(image, alpha=self.options.alpha)
 
     def _defective(self, kind: str, image: Path) -> Sample:
-        mask = image.with_suffix(".png")
-        if not mask.is_file():
-            raise InputError(f"{image}: its mask is missing; looked for {mask}")
+        mask = existing_mask(image, image.with_suffix(".png"))
         return Sample(image, label=1, defect_type=kind.lower(), masks=(mask,), alpha=self.options.alpha)

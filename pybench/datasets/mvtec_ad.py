@@ -13,7 +13,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pybench.datasets._layout import image_files, no_such_part, require_folder, subfolders
+from pybench.datasets._layout import (
+    existing_mask,
+    image_files,
+    no_such_part,
+    normal_samples,
+    require_folder,
+    subfolders,
+)
 from pybench.decoding import Alpha
 from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
 
@@ -59,7 +66,7 @@ def training_samples(folder: Path, alpha: Alpha) -> list[Sample]:
     Raises:
         InputError: there are none.
     """
-    return [Sample(image, alpha=alpha) for image in image_files(folder / "train" / "good")]
+    return normal_samples(folder / "train" / "good", alpha)
 
 
 def test_samples(folder: Path, alpha: Alpha) -> list[Sample]:
@@ -78,7 +85,5 @@ def _sample(folder: Path, image: Path, alpha: Alpha) -> Sample:
     defect_type = image.parent.name
     if defect_type == "good":
         return Sample(image, alpha=alpha)
-    mask = folder / "ground_truth" / defect_type / f"{image.stem}_mask.png"
-    if not mask.is_file():
-        raise InputError(f"{image}: its mask is missing; looked for {mask}")
+    mask = existing_mask(image, folder / "ground_truth" / defect_type / f"{image.stem}_mask.png")
     return Sample(image, label=1, defect_type=defect_type, masks=(mask,), alpha=alpha)

@@ -45,7 +45,7 @@ class MvtecAdStandin(Dataset):
     @classmethod
     def locate(cls, data_root: Path | None) -> Path:
         """In the cache folder, whatever the data root: generated data is never mixed with the user's."""
-        return cache_folder() / cls.info.name
+        return cache_folder() / MvtecAdStandin.info.name
 
     def split(self, category: str, part: Part) -> list[Sample]:
         """See ``Dataset.split``.

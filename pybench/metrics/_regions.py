@@ -78,7 +78,7 @@ def area_under_pro(evaluation: Evaluation, limit: float) -> float:
       line from (0, 0) to (1, 1), hence ``limit / 2``; if the highest score of all belongs to defect-free pixels whose
       share exceeds the limit, the result is 0, and more if defective pixels tie with them.
     * A score that only defect-free pixels have extends the curve horizontally, so only the scores of defective pixels
-      matter, and each of these pixels adds to the area independently of the others: see ``_area_share``.
+      matter, and each of these pixels adds to the area independently of the others: see ``area_share``.
 
     Args:
         limit: in (0, 1].
@@ -87,12 +87,12 @@ def area_under_pro(evaluation: Evaluation, limit: float) -> float:
         UndefinedMetricError: see ``pixel_ranking``.
     """
     ranking, found = pixel_ranking(evaluation), regions(evaluation)
-    share = _area_share(ranking, limit)[ranking.index]
+    share = area_share(ranking, limit)[ranking.index]
     # Sums of shares of at most 1 round to at most the region's size, so the result lies in [0, 1] without clipping.
     return float(np.mean(np.bincount(found.index, weights=share) / found.sizes))
 
 
-def _area_share(ranking: Ranking, limit: float) -> NDArray[np.float64]:
+def area_share(ranking: Ranking, limit: float) -> NDArray[np.float64]:
     """[K] area that a defective pixel at each threshold adds below the limit, as a share of the most it could add.
 
     Its step in PRO rises in a straight line from FPR ``a`` (defect-free pixels above it) to ``b`` (those that tie with

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pybench import registry, strict_yaml
-from pybench.images import read_image, read_mask
+from pybench.images import read_defects, read_image, read_mask
 from pybench.types import Dataset, InputError, Sample
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -66,9 +66,10 @@ def check(
 
 
 def _is_annotated(sample: Sample) -> bool:
-    """Whether a sample is defective and its mask says where; reads image and mask."""
-    image = read_image(sample)
-    mask = read_mask(sample, (image.shape[0], image.shape[1]))
+    """Whether a sample is defective and its mask says where; reads image and masks."""
+    height, width, _ = read_image(sample).shape
+    mask = read_mask(sample, (height, width))
+    read_defects(sample, (height, width))
     return bool(sample.label) and mask is not None
 
 

@@ -18,7 +18,8 @@ _NOT_FLAT = ("by_defect_type", "intervals", "remarks", "traceback")
 def trial_object(result: Result) -> dict[str, Any]:
     """One trial as JSON-ready data: what was run, what came out, its latency (or None), where it came from."""
     record, spec = result.record, result.record.spec
-    data = record.model_dump(mode="json", exclude={"spec", "curves", "schema_version", "metrics", "status", "reason"})
+    files = {"curves", "examples"}  # they lie beside the record
+    data = record.model_dump(mode="json", exclude={"spec", "schema_version", "metrics", "status", "reason", *files})
     described = spec.model_dump(mode="json", exclude={"metrics"})
     return {
         "status": record.status,

@@ -11,7 +11,17 @@ from pybench.types import InputError
 
 HEADLINE = ("image_auroc", "pixel_auroc", "aupro_30")
 UNDEFINED = "\N{EN DASH}"
-_SPECIAL = {"auroc": "AUROC", "ap": "AP", "aupro": "AUPRO", "f1": "F1", "iou": "IoU", "30": "0.30", "05": "0.05"}
+_SPECIAL = {
+    "auroc": "AUROC",
+    "ap": "AP",
+    "aupro": "AUPRO",
+    "auspro": "AUsPRO",
+    "f1": "F1",
+    "iou": "IoU",
+    "30": "0.30",
+    "05": "0.05",
+    "sl": "S/L",
+}
 
 STATUS_WORDS: Mapping[Status, str] = {
     "ok": "ok",

@@ -231,7 +231,7 @@ def _means(
                 mean = statistics.fmean(by_category[category] for category in common)
                 means[key, metric] = Cell(mean, _spread([trials[category, key] for category in common], metric))
     return means, [
-        f"mean of {listed(names)}: over the {count} of {len(categories)} categories that every method completed"
+        f"mean of {listed(names)}: over the {count} of {len(categories)} categories in which every method has a value"
         for count, names in incomplete.items()
     ]
 

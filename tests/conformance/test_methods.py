@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -29,7 +27,7 @@ def subject(name: str) -> checks.Subject:
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", registry.names("method"))
-def test_method(name: str, check: Callable[[checks.Subject, checks.Plant], None]) -> None:
+def test_method(name: str, check: checks.Check) -> None:
     check(subject(name), PLANT)
 
 

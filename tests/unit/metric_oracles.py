@@ -165,8 +165,31 @@ def pro_curve(evaluation: Evaluation) -> list[tuple[Fraction, Fraction]]:
 
 
 def aupro(evaluation: Evaluation, limit: Fraction) -> float:
-    """Area under ``pro_curve`` up to the limit, segment by segment, divided by the limit."""
-    curve = pro_curve(evaluation)
+    """Area under ``pro_curve`` up to the limit, divided by the limit."""
+    return area_under(pro_curve(evaluation), limit)
+
+
+def spro_curve(evaluation: Evaluation) -> list[tuple[Fraction, Fraction]]:
+    """(FPR, sPRO) at every distinct score of the test set, descending, after the start at (0, 0)."""
+    assert evaluation.maps is not None
+    assert evaluation.regions is not None
+    triples = [t for t in zip(evaluation.masks, evaluation.maps, evaluation.regions, strict=True) if t[0] is not None]
+    regions = [
+        (scores.ravel()[region.pixels].tolist(), Fraction(region.saturation))
+        for _, scores, of_image in triples
+        for region in of_image
+    ]
+    normal = [float(v) for mask, scores, _ in triples for v in scores[~mask]]
+    curve = [(Fraction(0), Fraction(0))]
+    for threshold in np.unique(np.concatenate([scores.ravel() for _, scores, _ in triples]))[::-1].tolist():
+        found = [min(sum(v >= threshold for v in values) / saturation, Fraction(1)) for values, saturation in regions]
+        alarms = Fraction(sum(v >= threshold for v in normal), len(normal))
+        curve.append((alarms, sum(found, Fraction(0)) / len(found)))
+    return curve
+
+
+def area_under(curve: Sequence[tuple[Fraction, Fraction]], limit: Fraction) -> float:
+    """Area under a curve's straight lines up to the limit, segment by segment, divided by the limit."""
     area = Fraction(0)
     for (x0, y0), (x1, y1) in pairwise(curve):
         if x1 > limit:

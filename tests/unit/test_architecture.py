@@ -26,11 +26,24 @@ ALLOWED = {
     "underway": set(),
     "store": {"types", "records", "registry", "report", "durable", "hashing"},
     "features": {"types", "registry", "geometry"},
+    "gallery": {"types", "images", "geometry"},
     "training": {"types", "geometry", "hashing", "durable"},
     "textures": {"ops"},
     "synthesis": {"types", "ops", "decoding", "images", "textures"},
     "losses": {"types"},
-    "methods": {"types", "ops", "features", "geometry", "maps", "training", "synthesis", "losses", "methods"},
+    "methods": {
+        "types",
+        "ops",
+        "features",
+        "geometry",
+        "maps",
+        "training",
+        "synthesis",
+        "losses",
+        "methods",
+        "templates",
+    },
+    "templates": {"ops"},
 }
 RAY = {"executors/ray.py", "tune.py"}
 

@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import ndimage
 
+from pybench import registry
 from pybench.datasets.folder import Folder, FolderOptions
 from pybench.datasets.magnetic_tile import DEFECT_TYPES, MagneticTile
 from pybench.datasets.mvtec_ad import CATEGORIES, OBJECTS, TEXTURES, MvtecAd
@@ -332,14 +333,16 @@ def test_empty_and_single_image_folders(own: Path) -> None:
 # --- all -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dataset", [MvtecAd, MagneticTile, Folder, MvtecAdStandin])
-def test_unknown_options_are_refused(dataset: type[Dataset]) -> None:
+@pytest.mark.parametrize("name", registry.names("dataset"))
+def test_unknown_options_are_refused(name: str) -> None:
+    dataset: type[Dataset] = registry.load("dataset", name)
     with pytest.raises(ValidationError, match="speling"):
         dataset.Options.model_validate({"normal": "a", "defective": "b", "speling": 1})
 
 
-@pytest.mark.parametrize("dataset", [MvtecAd, MagneticTile, Folder, MvtecAdStandin])
-def test_info_is_complete(dataset: type[Dataset]) -> None:
+@pytest.mark.parametrize("name", registry.names("dataset"))
+def test_info_is_complete(name: str) -> None:
+    dataset: type[Dataset] = registry.load("dataset", name)
     info = dataset.info
     assert dataset.__module__ == f"pybench.datasets.{info.name}"
     assert info.title

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,12 @@ from torch import Tensor, nn
 
 from pybench.losses import ssim_map
 from pybench.methods import defect_map
-from pybench.methods.defect_map import DefectMap, DefectMapParams, Synthesis, image_scores, rotated, schedule
+from pybench.methods.defect_map import DefectMap, DefectMapParams, Synthesis, rotated, schedule
 from pybench.methods.networks.defect_map import LARGE_KERNELS, DefectPrediction, FoldedKernel, ParallelKernels, folded
 from pybench.suite import load_suite
 from pybench.synthesis import foreground_mask
 from pybench.training import Batch
-from pybench.types import Context
+from pybench.types import Context, InputError
 
 from ..conformance.checks import Pictures, plant
 
@@ -242,22 +243,31 @@ def test_rotation_turns_about_the_centre() -> None:
 
 
 def test_the_image_score_is_the_maximum_of_the_mean_filtered_map() -> None:
-    maps = torch.rand(2, 6, 5, generator=torch.Generator().manual_seed(0))
-    for one, score in zip(maps.numpy(), image_scores(maps, 3).tolist(), strict=True):
-        means = [
-            one[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].mean() for row, column in np.ndindex(6, 5)
-        ]
-        assert score == pytest.approx(max(means))
+    made = method(filter_size=3)
+    made.fit(PLANT.train)
+    prediction = made.predict(PLANT.test[:2])
+    assert prediction.maps is not None
+    for probabilities, score in zip(prediction.maps.numpy(), prediction.scores.tolist(), strict=True):
+        padded = np.pad(probabilities, 1, mode="edge")
+        means = [padded[row : row + 3, column : column + 3].mean() for row, column in np.ndindex(64, 64)]
+        assert score == pytest.approx(max(means), rel=1e-5)
 
 
 def test_prediction_keeps_the_reconstruction() -> None:
     made = method()
     made.fit(Pictures(PLANT.train.stack[:2]))
-    prediction = made.predict(PLANT.test[:3])
-    reconstruction = prediction.artefacts["reconstruction"]
+    reconstruction = made.predict(PLANT.test[:3]).artefacts["reconstruction"]
     assert reconstruction.shape == (3, 3, 64, 64)
     assert 0 <= float(reconstruction.min()) <= float(reconstruction.max()) <= 1
     assert made.provenance()["training"]["steps"] == 1
+
+
+def test_a_folder_of_textures_that_is_missing_is_found_before_trials_start(tmp_path: Path) -> None:
+    missing = DefectMapParams(**TINY, textures=str(tmp_path / "dtd"), anomaly_source="textures")
+    with pytest.raises(InputError, match="is no folder"):
+        DefectMap.prepare(missing)
+    unused = DefectMapParams(**TINY, textures=str(tmp_path / "dtd"))
+    assert DefectMap.prepare(unused) == {}
 
 
 TABLE_4 = {  # deep features, large kernel, anomaly source

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 from scipy.spatial.distance import mahalanobis
 from torch import Tensor
 
 from pybench import registry
 from pybench.types import Context, Method
 
-from ..conformance.checks import Pictures, plant
+from ..conformance.checks import plant
 
 PLANT = plant()
 SETTINGS = {"backbone": "resnet18", "weights": "random", "image_size": 64}
@@ -29,45 +28,6 @@ def fitted(name: str, **params: Any) -> Any:
     made = method(name, **params)
     made.fit(PLANT.train)
     return made
-
-
-def test_hetmm_alpha_weighs_the_directions() -> None:
-    windows: dict[str, Any] = {"windows": (3, 3, 3)}
-    forward, backward, both = (fitted("hetmm", alpha=alpha, **windows).predict(PLANT.test) for alpha in (1, 0, 0.5))
-    assert not torch.allclose(forward.maps, backward.maps)
-    torch.testing.assert_close(both.maps, (forward.maps + backward.maps) / 2)
-
-
-def test_hetmm_update_equals_fitting_on_all() -> None:
-    first, rest = Pictures(PLANT.train.stack[:7]), Pictures(PLANT.train.stack[7:])
-    updated = method("hetmm", windows=(3, 3, 3))
-    updated.fit(first)
-    before = updated.predict(PLANT.test).maps
-    updated.update(rest)
-    torch.testing.assert_close(
-        updated.predict(PLANT.test).maps, fitted("hetmm", windows=(3, 3, 3)).predict(PLANT.test).maps
-    )
-    assert (updated.predict(PLANT.test).maps <= before + 1e-5).all(), "more templates can only bring distances down"
-
-
-def test_hetmm_knows_its_own_templates() -> None:
-    maps = fitted("hetmm", windows=(1, 1, 1)).predict(PLANT.train.stack[:2]).maps
-    assert float(maps.abs().max()) < 1e-3
-
-
-def test_hetmm_sheets_are_fewer_templates() -> None:
-    made = fitted("hetmm", layers=(3,), windows=(3,), sheets=4)
-    assert [bank.count for bank in made.banks] == [4]
-    assert torch.isfinite(made.predict(PLANT.test).scores).all()
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [({"windows": (3, 3)}, "2 given for 3 layers"), ({"windows": (3, 4, 3)}, "must be odd"), ({"alpa": 1}, "alpa")],
-)
-def test_hetmm_refuses_wrong_parameters(params: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        method("hetmm", **params)
 
 
 def test_padim_is_the_mahalanobis_distance_at_every_position() -> None:

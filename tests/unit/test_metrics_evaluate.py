@@ -37,13 +37,14 @@ def test_each_defect_type_meets_all_good_images() -> None:
     for defect_type, metrics in values.items():
         chosen = [i for i, t in enumerate(evaluation.defect_types) if t in ("good", defect_type)]
         alone = oracles.pixel_evaluation([evaluation.masks[i] for i in chosen], [evaluation.maps[i] for i in chosen])
-        assert metrics == {name: oracles.compute(name, alone) for name in ("image_auroc", "pixel_auroc", "aupro_30")}
+        wanted = ("image_auroc", "pixel_auroc", "aupro_30", "auspro_05")
+        assert metrics == {name: oracles.compute(name, alone) for name in wanted}
     assert values["hole"] != values["scratch"]
 
 
 def test_a_defect_type_without_masks_has_no_pixel_metrics() -> None:
     values = by_defect_type(oracles.image_evaluation([1, 2], [3]))
-    assert values == {"scratch": {"image_auroc": 1.0, "pixel_auroc": None, "aupro_30": None}}
+    assert values == {"scratch": {"image_auroc": 1.0, "pixel_auroc": None, "aupro_30": None, "auspro_05": None}}
 
 
 def test_only_good_images_have_no_defect_types() -> None:

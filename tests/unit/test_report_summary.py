@@ -103,7 +103,7 @@ def test_mean_is_over_categories_that_every_method_completed() -> None:
     ]
     summary = one(results)
     assert [str(summary.means[column.key, "image_auroc"]) for column in summary.columns] == ["80.0", "60.0"]
-    assert "mean of image AUROC: over the 1 of 2 categories that every method completed" in summary.notes
+    assert "mean of image AUROC: over the 1 of 2 categories in which every method has a value" in summary.notes
     assert "failed: ran out of nuts (nut/b)" in summary.notes
     assert row(summary, "nut")["b"] == ("failed", "")
 

@@ -70,7 +70,7 @@ def test_a_record_says_what_was_done(make_plan: Callable[..., Plan], tmp_path: P
     }  # fmt: skip
     assert set(record.timings) == {"fit", "predict", "held_out", "metrics"}
     assert record.started < record.finished
-    assert record.by_defect_type["dent"].keys() == {"image_auroc", "pixel_auroc", "aupro_30"}
+    assert record.by_defect_type["dent"].keys() == {"image_auroc", "pixel_auroc", "aupro_30", "auspro_05"}
     low, high = record.intervals["image_auroc"]
     assert 0 <= low <= record.metrics["image_auroc"] <= high <= 1
     with np.load(next(store_file(tmp_path, record))) as arrays:

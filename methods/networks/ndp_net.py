@@ -1,0 +1,101 @@
+"""NDP-Net as a whole and what its two phases of training minimise (paper 004, Sec. III-A and III-E)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from pybench.synthesis import Textures, perlin_paste
+from pybench.training import Batch
+
+from .ndp_net_attention import ReferenceAttention, feature_repair_loss
+from .ndp_net_autoencoder import Decoder, Encoder, defect_perception_loss, layer_channels
+from .ndp_net_perceptual import PerceptualLoss
+from .ndp_net_segmentation import SCALES, DefectSegmentation, segmentation_loss
+
+DEEP = slice(2, 5)  # layers 3 to 5: what the attention repairs and the decoder sees
+_RECONSTRUCTION_WEIGHT = 100  # in Eq. 14 and 17; the other terms have weight 1
+
+
+class NdpNetwork(nn.Module):
+    """Encoder, decoder and, where they are asked for, reference attention and segmentation module (Fig. 1).
+
+    The attention's compression to 64 channels goes with the width, so that a narrower network is narrower throughout.
+    """
+
+    reference: list[Tensor]  # features [C_l, H_l, W_l] of the reference image
+
+    def __init__(self, width: int, *, attention: bool, segmentation: bool) -> None:
+        super().__init__()
+        self.encoder = Encoder(width)
+        self.decoder = Decoder(width)
+        self.attention = ReferenceAttention(layer_channels(width)[DEEP], width) if attention else None
+        self.segmentation = DefectSegmentation(width) if segmentation else None
+        self.reference = []
+
+    def parts(self, *names: str) -> nn.ModuleDict:
+        """Those of the named modules that this network has."""
+        found = {name: getattr(self, name) for name in names}
+        return nn.ModuleDict({name: module for name, module in found.items() if module is not None})
+
+    @torch.no_grad()
+    def refer_to(self, image: Tensor) -> None:
+        """Take an image [3, S, S] as the reference; the encoder must have its final weights."""
+        self.reference = [layer[0] for layer in self.encoder(image[None])[DEEP]]
+
+    def repair(self, features: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The deep ones of all layers' features, repaired by the reference; as they are where there is no attention."""
+        deep = features[DEEP]
+        return deep if self.attention is None else self.attention(deep, self.reference)
+
+    def shallow(self, images: Tensor) -> list[Tensor]:
+        """The features that are compared between an image and its reconstruction: layers 1 to 3."""
+        features: list[Tensor] = self.encoder(images, depth=SCALES)
+        return features
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The losses of both phases. ``perceptual`` is None where that term is left out."""
+
+    network: NdpNetwork
+    textures: Textures
+    perceptual: PerceptualLoss | None
+    defect_perception: bool
+
+    def first_phase(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 14: normal images are reconstructed; where they are damaged, their features shall change."""
+        network, images = self.network, batch.images
+        if not self.defect_perception:
+            return self._likeness(images, network.decoder(network.encoder(images)[DEEP]))
+        damaged, masks = perlin_paste(images, batch.random, self.textures)
+        layers = [layer.chunk(2) for layer in network.encoder(torch.cat([images, damaged]))]
+        normal, changed = [pair[0] for pair in layers], [pair[1] for pair in layers]
+        perception = defect_perception_loss(normal, changed, masks)
+        return {**self._likeness(images, network.decoder(normal[DEEP])), "defect_perception": perception}
+
+    def second_phase(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 17: damaged images are reconstructed as they were before, and the damage is segmented."""
+        network, images = self.network, batch.images
+        damaged, masks = perlin_paste(images, batch.random, self.textures)
+        features = network.encoder(damaged)
+        repaired = network.repair(features)
+        reconstructions = network.decoder(repaired)
+        terms = self._likeness(images, reconstructions)
+        if network.attention is not None:
+            terms["feature_repair"] = feature_repair_loss(repaired, network.encoder(images)[DEEP])
+        if network.segmentation is not None:
+            logits = network.segmentation(features, network.shallow(reconstructions))
+            terms["segmentation"] = segmentation_loss(logits, masks)
+        return terms
+
+    def _likeness(self, images: Tensor, reconstructions: Tensor) -> dict[str, Tensor]:
+        """Eq. 12 and 13, or 15 and 16."""
+        terms = {"reconstruction": _RECONSTRUCTION_WEIGHT * mse_loss(reconstructions, images)}
+        if self.perceptual is not None:
+            terms["perceptual"] = self.perceptual(images, reconstructions)
+        return terms
