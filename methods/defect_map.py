@@ -52,8 +52,8 @@ class DefectMapParams(TrainingParams):
         0.5,
         ge=0,
         le=1,
-        description="largest share by which contrast and each channel of an anomaly source are raised or lowered before "
-        "it is blended in",
+        description="largest share by which contrast and each channel of an anomaly source are raised or lowered "
+        "before it is blended in",
     )
     deep_features: Literal["copied", "trained", "none"] = Field(
         "copied",
