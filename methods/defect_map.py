@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +30,6 @@ from .networks.defect_map import (
 )
 
 _COARSEST_STRIDE = 32
-_SPOILT = 0.5  # of the images of a step; the others stay normal, as in DRAEM, from which the paper starts
 _ROTATED = 0.3  # of the images of a step, as in DRAEM
 
 
@@ -52,8 +50,8 @@ class DefectMapParams(TrainingParams):
         0.5,
         ge=0,
         le=1,
-        description="largest share by which contrast and each channel of an anomaly source are raised or lowered "
-        "before it is blended in",
+        description="largest change of an anomaly source's contrast (a factor of 1 - x to 1 + x) and of each of its "
+        "channels (-x to x) before it is blended in",
     )
     deep_features: Literal["copied", "trained", "none"] = Field(
         "copied",
@@ -101,6 +99,7 @@ class DefectMap(Method):
     What the paper leaves open: z of L_deep is the encoder's output for I_a. L2 is between I_r and I, where Eq. 3 prints
     I_a. Anomaly sources are training images, turned by any angle and changed in contrast and colour (the conclusion
     names affine transformations and image enhancement); as they are, an aligned object looks alike at the same place.
+    Every image of a step gets a defect; normal ones are its surroundings, and those for which beta is near 0.
     Without large kernels the same encoder has 3x3 ones, so that nothing else differs. The authors kept the best model
     seen while training, which takes test labels; here the last one is kept.
     """
@@ -220,9 +219,7 @@ class Synthesis:
         count = len(batch.images)
         angles = random.uniform(-self.params.rotation, self.params.rotation, count) * (random.random(count) < _ROTATED)
         images = rotated(batch.images, angles)
-        spoilt, masks = self._spoil(images[: math.ceil(_SPOILT * count)], random)
-        normal = images[len(spoilt) :]
-        return images, torch.cat([spoilt, normal]), torch.cat([masks, torch.zeros_like(normal[:, 0], dtype=torch.bool)])
+        return images, *self._spoil(images, random)
 
     def _spoil(self, images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         if self.textures is not None:
@@ -242,12 +239,13 @@ def rotated(images: Tensor, degrees: NDArray[np.float64]) -> Tensor:
 
 
 def enhanced(images: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-    """Images [B, 3, S, S] in [0, 1] with other contrast about their mean and other colours: the contrast, then each
-    channel, times a factor in [1 - strength, 1 + strength]."""
-    factors = random.uniform(1 - strength, 1 + strength, (len(images), 4, 1, 1))
-    contrast, channels = torch.from_numpy(factors).to(images).split([1, 3], 1)
+    """Images [B, 3, S, S] in [0, 1] with other contrast about their mean, times 1 - strength to 1 + strength, and each
+    channel brighter or darker by up to ``strength``."""
+    changes = random.uniform(-strength, strength, (len(images), 4, 1, 1))
+    contrast, shifts = torch.from_numpy(changes).to(images).split([1, 3], 1)
     mean = images.mean((1, 2, 3), keepdim=True)
-    return ((mean + contrast * (images - mean)) * channels).clamp_(0, 1)
+    changed: Tensor = mean + (1 + contrast) * (images - mean) + shifts
+    return changed.clamp_(0, 1)
 
 
 def schedule(progress: float) -> float:

@@ -209,8 +209,8 @@ def test_defects_are_blended_in_on_the_foregrounds_of_both_images(monkeypatch: p
     made = Synthesis(params, (normal * 255).round().to(torch.uint8))
     images, spoilt, masks = made(batch(normal))
     torch.testing.assert_close(images, normal)
-    assert masks.any((1, 2)).tolist() == [True, True, False, False]
-    for image, source, found, mask in zip(images, sources, spoilt, masks, strict=False):
+    assert masks.any((1, 2)).all()
+    for image, source, found, mask in zip(images, sources, spoilt, masks, strict=True):
         for picture in (image, source):
             assert not (mask & ~foreground_mask(picture, "threshold")).any()
         assert torch.equal(found[:, ~mask], image[:, ~mask])
@@ -218,7 +218,6 @@ def test_defects_are_blended_in_on_the_foregrounds_of_both_images(monkeypatch: p
         beta = float((change * direction).sum() / direction.square().sum())
         assert 0 <= beta < 0.8
         torch.testing.assert_close(found[:, mask], beta * source[:, mask] + (1 - beta) * image[:, mask])
-    assert torch.equal(spoilt[2:], images[2:])
 
 
 def test_foreign_textures_are_pasted_over_the_whole_image() -> None:
@@ -241,16 +240,15 @@ def test_rotation_turns_about_the_centre() -> None:
 
 
 def test_enhancement_changes_contrast_and_channels_within_bounds() -> None:
-    images = 0.3 + 0.2 * torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    before, after = (stack.double().numpy() for stack in (images, enhanced(images, 0.4, np.random.default_rng(0))))
-    mean = before.mean((1, 2, 3))[:, None]
-    slopes = after.std((2, 3)) / before.std((2, 3))  # contrast times channel
-    channels = (after.mean((2, 3)) - slopes * (before.mean((2, 3)) - mean)) / mean
-    contrasts = slopes / channels
+    images = 0.45 + 0.1 * torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    before, after = (stack.double().numpy() for stack in (images, enhanced(images, 0.3, np.random.default_rng(0))))
+    contrasts = after.std((2, 3)) / before.std((2, 3))
     np.testing.assert_allclose(contrasts, contrasts[:, :1].repeat(3, 1), atol=1e-4)
-    for factors in (channels, contrasts):
-        assert 0.6 <= factors.min() < 0.85
-        assert 1.15 < factors.max() <= 1.4
+    mean = before.mean((1, 2, 3))[:, None]
+    shifts = after.mean((2, 3)) - mean - contrasts * (before.mean((2, 3)) - mean)
+    for changes in (contrasts - 1, shifts):
+        assert -0.3 <= changes.min() < -0.1
+        assert 0.1 < changes.max() <= 0.3
 
 
 # --- scores and parameters --------------------------------------------------------------------------------------------
