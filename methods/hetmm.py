@@ -139,7 +139,10 @@ class Hetmm(BackboneMethod):
         return self.params.windows if self.params.matching == "mutual" else (1,) * len(self.params.windows)
 
     def _compared(self, images: Tensor) -> list[Tensor]:
-        """What is compared with templates at each position: the pixel's feature vector, or the mean of its patch."""
+        """What is compared with templates at each position: the pixel's feature vector, or the mean of its patch.
+
+        The paper has no formula for patch-level matching; it names PatchCore for it, whose patches are such means.
+        """
         layers = self.features(images)
         if self.params.matching == "mutual":
             return layers

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from pybench.decoding import IMAGE_SUFFIXES
-from pybench.images import DecodedImages
+from pybench.images import DecodedImages, fingerprint
 from pybench.ops.perlin import perlin_noise
 from pybench.textures import noise_seed, procedural_texture
 from pybench.types import InputError, Sample
@@ -40,8 +40,8 @@ class Textures:
     """Foreign textures that stand for unknown defects: the images of a folder, else procedural ones.
 
     Args:
-        folder: holds images, also in folders below it (PASCAL VOC, ImageNet or DTD as unpacked); None for procedural
-            textures.
+        folder: holds images, also in folders below it (ImageNet and DTD as unpacked, PASCAL VOC's JPEGImages); None
+            for procedural textures.
         size: side of the textures in pixels.
 
     Raises:
@@ -79,8 +79,18 @@ class Textures:
         return _resized(picture, max(1, round(factor * height)), max(1, round(factor * width)))
 
 
+def textures_fingerprint(folder: Path) -> str:
+    """16 hex digits that change with the images of a folder of textures, by name or content.
+
+    Raises:
+        InputError: the folder is not there, has no images, or one cannot be read.
+    """
+    return fingerprint(_samples(folder))
+
+
 def _samples(folder: Path) -> list[Sample]:
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+    visible = (file for file in folder.rglob("*") if not file.name.startswith("."))
+    files = sorted(file for file in visible if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
     if not files:
         problem = "has no images" if folder.is_dir() else "is no folder"
         raise InputError(f"{folder}: {problem}; textures are read from files that end in {', '.join(IMAGE_SUFFIXES)}")

@@ -82,6 +82,21 @@ def test_directions_are_searched_in_windows(features: tuple[Tensor, Tensor], mon
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
 
 
+def test_a_missing_part_is_seen_backward_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sec. 3.2: what is there instead is valid nearby, but the templates' part is found nowhere in the window."""
+    background = torch.zeros(1, 2, 6, 6)
+    background[:, 0] = 1
+    with_part = background.clone()
+    with_part[:, :, 3, 4] = torch.tensor([0.0, 1.0])
+    forward, backward = (
+        maps_of_one_layer(monkeypatch, background, with_part.repeat(4, 1, 1, 1), windows=(3,), alpha=alpha)
+        for alpha in (1, 0)
+    )
+    assert float(forward.max()) < 1e-6
+    assert backward.nonzero().tolist() == [[0, 3, 4]]
+    assert float(backward.max()) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("alpha", [0, 1])
 def test_a_window_of_one_matches_point_to_point(
     features: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch, alpha: float

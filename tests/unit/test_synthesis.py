@@ -310,6 +310,7 @@ def test_textures_of_a_folder_are_squares_of_its_images(tmp_path: Path) -> None:
     save(tmp_path / "a" / "red.png", red)
     save(tmp_path / "b" / "c" / "blue.PNG", blue)
     (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / "a" / "._red.png").write_text("what some file managers leave beside an image")
     source, random = Textures(tmp_path, 20), generator()
     drawn = torch.stack([source.draw(random) for _ in range(60)])
     assert drawn.shape == (60, 3, 20, 20)
