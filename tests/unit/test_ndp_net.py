@@ -209,6 +209,13 @@ def test_segmentation_has_a_map_per_scale() -> None:
     assert [tuple(scale.shape) for scale in logits] == [(2, 16, 16), (2, 8, 8), (2, 4, 4)]
 
 
+def test_segmentation_starts_out_from_one_pixel_in_ten() -> None:
+    """Of features that are 0, an untrained sub-network passes on its bias only."""
+    features = [torch.zeros(1, channels, 8, 8) for channels in (4, 8, 16)]
+    for logits in DefectSegmentation(4).eval()(features, features):
+        torch.testing.assert_close(logits.sigmoid(), torch.full((1, 8, 8), 0.1))
+
+
 def test_segmentation_loss_by_hand() -> None:
     """At logit 0, p is 0.5: alpha_t (1 - p)^2 log 2 with alpha_t 0.25 on defects and 0.75 elsewhere."""
     mask = torch.zeros(1, 4, 4, dtype=torch.bool)
@@ -429,8 +436,10 @@ def test_the_reference_is_a_training_image_that_the_seed_draws() -> None:
 
 
 def test_textures_come_from_the_folder_that_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=str(tmp_path)):
-        method(textures=str(tmp_path)).fit(PLANT.train)
+    made = method(textures=str(tmp_path))
+    for use in (lambda: made.fit(PLANT.train), lambda: type(made).prepare(made.params)):
+        with pytest.raises(InputError, match=f"{tmp_path}: has no images"):
+            use()
 
 
 @pytest.mark.parametrize("size", [96, 100])
