@@ -14,7 +14,11 @@ from torch.nn.functional import interpolate, mse_loss
 
 from pybench.features import BackboneMethod, BackboneParams
 from pybench.maps import upsample
-from pybench.methods.networks.local_occ import (
+from pybench.synthesis import Textures, outlier_exposure, textures_fingerprint
+from pybench.training import Batch, Budget, Training, TrainingParams, stack, train
+from pybench.types import Citation, Context, Images, MethodParams, Prediction
+
+from .networks.local_occ import (
     Fill,
     Mapping,
     Matching,
@@ -24,9 +28,6 @@ from pybench.methods.networks.local_occ import (
     warp,
     warp_back,
 )
-from pybench.synthesis import Textures, outlier_exposure, textures_fingerprint
-from pybench.training import Batch, Budget, Training, TrainingParams, stack, train
-from pybench.types import Citation, Context, Images, MethodParams, Prediction
 
 _TURN, _SHIFT = 15.0, 0.1  # of the augmentation: degrees, and share of the side, each way; the paper gives no ranges
 

@@ -16,13 +16,14 @@ from pybench.features import state_digest
 from pybench.geometry import Geometry
 from pybench.losses import ssim_map
 from pybench.maps import mean_filter, median_filter
-from pybench.methods.networks.ndp_net import NdpNetwork, Objective
-from pybench.methods.networks.ndp_net_autoencoder import feature_gap
-from pybench.methods.networks.ndp_net_perceptual import PerceptualLoss
-from pybench.methods.networks.ndp_net_segmentation import combine, pixel_gap
-from pybench.synthesis import Textures
+from pybench.synthesis import Textures, textures_fingerprint
 from pybench.training import Batch, Budget, Training, TrainingParams, stack, train
 from pybench.types import Citation, Context, Images, Method, MethodParams, Prediction
+
+from .networks.ndp_net import NdpNetwork, Objective
+from .networks.ndp_net_autoencoder import feature_gap
+from .networks.ndp_net_perceptual import PerceptualLoss
+from .networks.ndp_net_segmentation import combine, pixel_gap
 
 _FILTER = 5  # side of the mean and the median filter, in pixels
 _SIZE_STEP = 64  # the fifth layer's stride of 16 times the largest patch of 4
@@ -100,9 +101,10 @@ class NdpNet(Method):
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
-        """Fetch VGG-16's weights, where the perceptual loss is asked for; says which they are."""
+        """Fetch VGG-16's weights and read the folder of textures, where they are asked for; says which they are."""
         assert isinstance(params, NdpNetParams)
-        return {} if params.perceptual == "none" else {"imagenet:vgg16": state_digest(PerceptualLoss().vgg)}
+        weights = {} if params.perceptual == "none" else {"imagenet:vgg16": state_digest(PerceptualLoss().vgg)}
+        return weights | ({} if params.textures is None else {"textures": textures_fingerprint(Path(params.textures))})
 
     def fit(self, train: Images) -> None:
         normal = stack(train, self.geometry)

@@ -11,6 +11,7 @@ from pybench import methods, registry
 from pybench.records import TrialSpec
 
 _HERE = Path(__file__).parent
+_METHODS = Path(str(methods.__path__[0]))
 _SHARED = ("data.py", "decoding.py", "images.py", "warping.py", "rto.py", "hashing.py", "trial.py", "latency.py")
 
 
@@ -33,13 +34,9 @@ def _with_imports(file: Path) -> frozenset[Path]:
     """A file and the modules of pybench that it imports, and so on from each; the native ops count anyway."""
     found, waiting = {file}, [file]
     while waiting:
-        for module in _imported(waiting.pop()):
-            source = _HERE.joinpath(*module.split(".")[1:]).with_suffix(".py")
-            if module.startswith("pybench.methods."):
-                source = Path(str(methods.__path__[0])).joinpath(*module.split(".")[2:]).with_suffix(".py")
-            if source.is_file() and source not in found:
-                found.add(source)
-                waiting.append(source)
+        new = {source for source in map(_source, _imported(waiting.pop())) if source.is_file()} - found
+        found |= new
+        waiting.extend(new)
     return frozenset(found)
 
 
@@ -49,9 +46,26 @@ def _imported(file: Path) -> set[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ImportFrom):
+            module = ".".join(filter(None, [_package(file, node.level), node.module]))
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
     return {name for name in found if name.startswith("pybench.")}
+
+
+def _package(file: Path, level: int) -> str:
+    """What the dots of a relative import stand for; nothing in an absolute one, or outside of pybench."""
+    for folder, name in ((_METHODS, "pybench.methods"), (_HERE, "pybench")):
+        if level and file.is_relative_to(folder):
+            package = [name, *file.relative_to(folder).parts]
+            return ".".join(package[:-level])
+    return ""
+
+
+def _source(module: str) -> Path:
+    """Where the source of a module of pybench would lie."""
+    if module.startswith("pybench.methods."):
+        return _METHODS.joinpath(*module.split(".")[2:]).with_suffix(".py")
+    return _HERE.joinpath(*module.split(".")[1:]).with_suffix(".py")
 
 
 @cache

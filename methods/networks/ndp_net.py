@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from pybench.methods.networks.ndp_net_attention import ReferenceAttention, feature_repair_loss
-from pybench.methods.networks.ndp_net_autoencoder import Decoder, Encoder, defect_perception_loss, layer_channels
-from pybench.methods.networks.ndp_net_perceptual import PerceptualLoss
-from pybench.methods.networks.ndp_net_segmentation import SCALES, DefectSegmentation, segmentation_loss
 from pybench.synthesis import Textures, perlin_paste
 from pybench.training import Batch
+
+from .ndp_net_attention import ReferenceAttention, feature_repair_loss
+from .ndp_net_autoencoder import Decoder, Encoder, defect_perception_loss, layer_channels
+from .ndp_net_perceptual import PerceptualLoss
+from .ndp_net_segmentation import SCALES, DefectSegmentation, segmentation_loss
 
 DEEP = slice(2, 5)  # layers 3 to 5: what the attention repairs and the decoder sees
 _RECONSTRUCTION_WEIGHT = 100  # in Eq. 14 and 17; the other terms have weight 1

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from pybench.losses import focal_loss
 from pybench.maps import upsample
-from pybench.methods.networks.ndp_net_autoencoder import convolution, layer_channels, resized_mask
+
+from .ndp_net_autoencoder import convolution, layer_channels, resized_mask
 
 SCALES = 3  # the encoder's first layers, which are compared
 _WEIGHTS = (0.2, 0.2, 0.6)  # lambda of Eq. 11
