@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 from torchvision.ops import sigmoid_focal_loss
@@ -16,6 +17,7 @@ def focal_loss(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: fl
         alpha: weight of positive pixels in [0, 1], that of negative ones being ``1 - alpha``; -1 weighs both by 1.
         gamma: how much pixels that are already right count less; 0 gives the cross entropy.
     """
+    logits = logits.float()
     loss: Tensor = sigmoid_focal_loss(logits, target.to(logits.dtype), alpha, gamma, reduction="mean")
     return loss
 
@@ -32,5 +34,9 @@ def ssim_map(one: Tensor, other: Tensor) -> Tensor:
     Returns:
         [B, 1, H, W] in [-1, 1].
     """
-    _, similarity = structural_similarity_index_measure(one, other, data_range=1.0, return_full_image=True)
+    # Half precision, which mixed precision would take for the windows' sums, leaves nothing of small variances.
+    with torch.autocast(one.device.type, enabled=False):
+        _, similarity = structural_similarity_index_measure(
+            one.float(), other.float(), data_range=1.0, return_full_image=True
+        )
     return similarity.mean(1, keepdim=True)

@@ -232,7 +232,7 @@ def moved_objects() -> tuple[Tensor, Tensor, NDArray[np.bool_]]:
 def test_a_shifted_object_is_aligned_and_its_defect_found_in_its_place() -> None:
     train, test, masks = moved_objects()
     budgets = {"matching_budget": {"steps": 150}, "mapping_budget": {"steps": 40}}
-    made = method(image_size=64, batch_size=8, matching_rate=1e-3, **budgets)
+    made = method(image_size=64, matching_rate=1e-3, **budgets)
     made.fit(Pictures(train))
     prediction = made.predict(test)
     aligned, transform = prediction.artefacts["aligned"], prediction.artefacts["transform"]
