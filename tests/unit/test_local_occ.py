@@ -82,6 +82,13 @@ def test_an_untrained_matching_module_leaves_images_where_they_are() -> None:
     assert torch.equal(Matching(64)(torch.rand(2, 3, 64, 64)), torch.zeros(2, 3))
 
 
+def test_matching_never_moves_an_object_out_of_the_picture() -> None:
+    matching = Matching(64)
+    with torch.no_grad():
+        matching.regression[-1].bias.copy_(torch.tensor([50.0, -50.0, 50.0]))
+    torch.testing.assert_close(matching(torch.rand(1, 3, 64, 64)), torch.tensor([[16.0, -16.0, 60.0]]))
+
+
 # --- losses and centre --------------------------------------------------------------------------------------------
 
 
