@@ -48,6 +48,13 @@ class DefectMapParams(TrainingParams):
     rotation: float = Field(
         90.0, ge=0, le=180, description="largest angle, in degrees, by which images are rotated while training"
     )
+    enhancement: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="largest share by which contrast and each channel of an anomaly source are raised or lowered "
+        "before it is blended in",
+    )
     deep_features: Literal["copied", "trained", "none"] = Field(
         "copied",
         description="parameters of the deep feature extractor: copied from the encoder before each step, trained by "
@@ -92,9 +99,10 @@ class DefectMap(Method):
     tells from both where they were (Sec. 3.3); the image score is the maximum of the mean-filtered map (Eq. 10).
 
     What the paper leaves open: z of L_deep is the encoder's output for I_a. L2 is between I_r and I, where Eq. 3 prints
-    I_a. Anomaly sources are training images, each turned by a random angle: unturned, an aligned object looks alike at
-    the same place. Without large kernels the same encoder has 3x3 ones, so that nothing else differs. The authors kept
-    the best model seen while training, which takes test labels; here the last one is kept.
+    I_a. Anomaly sources are training images, turned by any angle and changed in contrast and colour (the conclusion
+    names affine transformations and image enhancement); as they are, an aligned object looks alike at the same place.
+    Without large kernels the same encoder has 3x3 ones, so that nothing else differs. The authors kept the best model
+    seen while training, which takes test labels; here the last one is kept.
     """
 
     name = "defect_map"
@@ -221,6 +229,7 @@ class Synthesis:
             return perlin_paste(images, random, self.textures)
         chosen = self.normal[random.integers(len(self.normal), size=len(images))]
         sources = rotated(chosen.to(images.device).float() / 255, random.uniform(0, 360, len(images)))
+        sources = enhanced(sources, self.params.enhancement, random)
         return foreground_blend(images, sources, random, foreground=self.params.foreground)
 
 
@@ -230,6 +239,15 @@ def rotated(images: Tensor, degrees: NDArray[np.float64]) -> Tensor:
     turns = np.stack([np.stack([cosine, -sine, 0 * sine], 1), np.stack([sine, cosine, 0 * sine], 1)], 1)
     grid = affine_grid(torch.from_numpy(turns).to(images), list(images.shape), align_corners=False)
     return grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def enhanced(images: Tensor, strength: float, random: np.random.Generator) -> Tensor:
+    """Images [B, 3, S, S] in [0, 1] with other contrast about their mean and other colours: the contrast, then each
+    channel, times a factor in [1 - strength, 1 + strength]."""
+    factors = random.uniform(1 - strength, 1 + strength, (len(images), 4, 1, 1))
+    contrast, channels = torch.from_numpy(factors).to(images).split([1, 3], 1)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return ((mean + contrast * (images - mean)) * channels).clamp_(0, 1)
 
 
 def schedule(progress: float) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pybench.losses import ssim_map
 from pybench.methods import defect_map
-from pybench.methods.defect_map import DefectMap, DefectMapParams, Synthesis, rotated, schedule
+from pybench.methods.defect_map import DefectMap, DefectMapParams, Synthesis, enhanced, rotated, schedule
 from pybench.methods.networks.defect_map import LARGE_KERNELS, DefectPrediction, FoldedKernel, ParallelKernels, folded
 from pybench.suite import load_suite
 from pybench.synthesis import foreground_mask
@@ -205,7 +205,8 @@ def test_defects_are_blended_in_on_the_foregrounds_of_both_images(monkeypatch: p
     original = defect_map.foreground_blend
     monkeypatch.setattr(defect_map, "foreground_blend", blend)
     normal = discs()
-    made = Synthesis(method(rotation=0, foreground="threshold").params, (normal * 255).round().to(torch.uint8))
+    params = method(rotation=0, enhancement=0.2, foreground="threshold").params
+    made = Synthesis(params, (normal * 255).round().to(torch.uint8))
     images, spoilt, masks = made(batch(normal))
     torch.testing.assert_close(images, normal)
     assert masks.any((1, 2)).tolist() == [True, True, False, False]
@@ -237,6 +238,19 @@ def test_rotation_turns_about_the_centre() -> None:
     torch.testing.assert_close(turned[0], images[0], atol=1e-5, rtol=0)
     assert any(torch.allclose(turned[1], images[1].rot90(times, (1, 2)), atol=1e-5) for times in (1, 3))
     torch.testing.assert_close(turned[2], images[2].rot90(2, (1, 2)), atol=1e-5, rtol=0)
+
+
+def test_enhancement_changes_contrast_and_channels_within_bounds() -> None:
+    images = 0.3 + 0.2 * torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    before, after = (stack.double().numpy() for stack in (images, enhanced(images, 0.4, np.random.default_rng(0))))
+    mean = before.mean((1, 2, 3))[:, None]
+    slopes = after.std((2, 3)) / before.std((2, 3))  # contrast times channel
+    channels = (after.mean((2, 3)) - slopes * (before.mean((2, 3)) - mean)) / mean
+    contrasts = slopes / channels
+    np.testing.assert_allclose(contrasts, contrasts[:, :1].repeat(3, 1), atol=1e-4)
+    for factors in (channels, contrasts):
+        assert 0.6 <= factors.min() < 0.85
+        assert 1.15 < factors.max() <= 1.4
 
 
 # --- scores and parameters --------------------------------------------------------------------------------------------
