@@ -247,7 +247,8 @@ def enhanced(images: Tensor, strength: float, random: np.random.Generator) -> Te
     factors = random.uniform(1 - strength, 1 + strength, (len(images), 4, 1, 1))
     contrast, channels = torch.from_numpy(factors).to(images).split([1, 3], 1)
     mean = images.mean((1, 2, 3), keepdim=True)
-    return ((mean + contrast * (images - mean)) * channels).clamp_(0, 1)
+    changed: Tensor = (mean + contrast * (images - mean)) * channels
+    return changed.clamp_(0, 1)
 
 
 def schedule(progress: float) -> float:
