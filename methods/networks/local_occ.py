@@ -6,7 +6,6 @@ its rotation counter-clockwise about the picture's centre in degrees. The conten
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -15,6 +14,7 @@ from torch.nn.functional import affine_grid, cosine_similarity, grid_sample
 
 CHANNELS = 100  # of F_M and F_C (Fig. 6)
 DELTA = 0.1  # of Eq. 5 (Sec. 2.3)
+SHIFT, TURN = 0.25, 60.0  # the most that is matched: share of the side, degrees; each way
 Fill = Literal["border", "reflection", "zeros"]
 
 
@@ -22,7 +22,8 @@ class Matching(nn.Module):
     """The image matching module (Sec. 2.1, Fig. 4, Eq. 1): N_P on template and input alike, N_R on both results.
 
     The paper gives neither layers nor widths. Here N_P has three strided convolutions; N_R has one more and a linear
-    layer, which starts at zero, so that an untrained module leaves every image where it is.
+    layer, which starts at zero, so that an untrained module leaves every image where it is. Transforms are bounded,
+    because Eq. 2 is also low where an object that is hard to align has been moved out of the picture.
 
     Args:
         size: S, side of the images.
@@ -34,6 +35,7 @@ class Matching(nn.Module):
         super().__init__()
         self.register_buffer("template", torch.zeros(3, size, size))  # I_T in [0, 1]
         self.extractor = nn.Sequential(
+            nn.InstanceNorm2d(3),  # the light differs from picture to picture
             nn.Conv2d(3, 16, 7, stride=4, padding=3),
             nn.ReLU(),
             nn.Conv2d(16, 32, 3, stride=2, padding=1),
@@ -50,11 +52,11 @@ class Matching(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """The transforms [B, 3] that bring images [B, 3, S, S] in [0, 1] onto the template."""
-        features = self.extractor(images - 0.5)  # F_D
-        wanted = self.extractor(self.template[None] - 0.5).expand_as(features)  # F_T
-        half = images.shape[-1] / 2
-        units = torch.tensor([half, half, 180 / math.pi], device=images.device)
-        transform: Tensor = self.regression(torch.cat([wanted, features], 1)) * units
+        features = self.extractor(images)  # F_D
+        wanted = self.extractor(self.template[None]).expand_as(features)  # F_T
+        shift = SHIFT * images.shape[-1]
+        limits = torch.tensor([shift, shift, TURN], device=images.device)
+        transform: Tensor = self.regression(torch.cat([wanted, features], 1)).tanh() * limits
         return transform
 
 
@@ -62,15 +64,16 @@ class Mapping(nn.Sequential):
     """The mapping network N_M (Sec. 2.2, Fig. 6): F_mixed [B, C, h, w] to F_M [B, 100, h, w].
 
     The paper gives its two ends only. Here channels are standardised, because a backbone's layers differ in scale, then
-    every position is mapped by itself: stages 1 to 3 have seen its surroundings already.
+    every position is mapped by itself: stages 1 to 3 have seen its surroundings already. Without biases, with which
+    the same feature for everything would be within easy reach (Ruff et al., Deep One-Class Classification, 2018).
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__(
             nn.BatchNorm2d(channels, affine=False),
-            nn.Conv2d(channels, 2 * CHANNELS, 1),
+            nn.Conv2d(channels, 2 * CHANNELS, 1, bias=False),
             nn.ReLU(),
-            nn.Conv2d(2 * CHANNELS, CHANNELS, 1),
+            nn.Conv2d(2 * CHANNELS, CHANNELS, 1, bias=False),
         )
 
 

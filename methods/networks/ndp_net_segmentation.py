@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,20 +15,19 @@ from .ndp_net_autoencoder import convolution, layer_channels, resized_mask
 
 SCALES = 3  # the encoder's first layers, which are compared
 _WEIGHTS = (0.2, 0.2, 0.6)  # lambda of Eq. 11
+_PRIOR = 0.1  # share of defective pixels that an untrained sub-network expects
 
 
 class DefectSegmentation(nn.Module):
     """MSDSM: one sub-network per scale, from the concatenated features of the image and its reconstruction.
 
-    The paper does not describe the sub-networks; here they are two 3x3 convolutions.
+    The paper does not describe the sub-networks; here they are two 3x3 convolutions. They start out from one defective
+    pixel in ten, because the focal loss learns slowly from even odds (Lin et al. 2017, Sec. 4.1).
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(
-            nn.Sequential(convolution(2 * channels, channels), nn.Conv2d(channels, 1, 3, padding=1))
-            for channels in layer_channels(width)[:SCALES]
-        )
+        self.scales = nn.ModuleList(_sub_network(channels) for channels in layer_channels(width)[:SCALES])
 
     def forward(self, features: Sequence[Tensor], reconstructed: Sequence[Tensor]) -> list[Tensor]:
         """Logits [B, H_l, W_l] of layers 1 to 3, from their features [B, C_l, H_l, W_l]; others are passed over."""
@@ -49,3 +49,10 @@ def combine(maps: Sequence[Tensor], size: int) -> Tensor:
 def pixel_gap(images: Tensor, reconstructions: Tensor) -> Tensor:
     """Table VI, column D: absolute difference of images [B, 3, S, S], mean over colours: [B, S, S]."""
     return (images - reconstructions).abs().mean(1)
+
+
+def _sub_network(channels: int) -> nn.Sequential:
+    last = nn.Conv2d(channels, 1, 3, padding=1)
+    assert last.bias is not None
+    nn.init.constant_(last.bias, math.log(_PRIOR / (1 - _PRIOR)))
+    return nn.Sequential(convolution(2 * channels, channels), last)

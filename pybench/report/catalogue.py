@@ -38,8 +38,8 @@ def suites() -> list[dict[str, Any]]:
             {
                 "name": name,
                 "title": suite.title,
-                "datasets": [entry.name for entry in suite.datasets],
-                "methods": [entry.name for entry in suite.methods],
+                "datasets": list(dict.fromkeys(entry.name for entry in suite.datasets)),
+                "methods": list(dict.fromkeys(entry.name for entry in suite.methods)),
                 "profiles": list(dict.fromkeys(["paper", *suite.profiles])),
             }
         )
@@ -51,6 +51,7 @@ def trials(specs: Sequence[TrialSpec]) -> list[dict[str, Any]]:
     differ: dict[str, list[str]] = {}
     for method in {spec.method for spec in specs}:
         differ[method] = differing([spec.params for spec in specs if spec.method == method])
+    is_labelled = any(spec.label for spec in specs)
     return [
         {
             "#": number,
@@ -58,6 +59,7 @@ def trials(specs: Sequence[TrialSpec]) -> list[dict[str, Any]]:
             "dataset": spec.dataset,
             "category": spec.category,
             "method": spec.method,
+            **({"label": spec.label} if is_labelled else {}),
             "params": " ".join(f"{name}={spec.params[name]}" for name in differ[spec.method]),
             "seed": spec.seed,
             "data seed": spec.data_seed,

@@ -82,6 +82,13 @@ def test_an_untrained_matching_module_leaves_images_where_they_are() -> None:
     assert torch.equal(Matching(64)(torch.rand(2, 3, 64, 64)), torch.zeros(2, 3))
 
 
+def test_matching_never_moves_an_object_out_of_the_picture() -> None:
+    matching = Matching(64)
+    with torch.no_grad():
+        matching.regression[-1].bias.copy_(torch.tensor([50.0, -50.0, 50.0]))
+    torch.testing.assert_close(matching(torch.rand(1, 3, 64, 64)), torch.tensor([[16.0, -16.0, 60.0]]))
+
+
 # --- losses and centre --------------------------------------------------------------------------------------------
 
 
@@ -232,7 +239,7 @@ def moved_objects() -> tuple[Tensor, Tensor, NDArray[np.bool_]]:
 def test_a_shifted_object_is_aligned_and_its_defect_found_in_its_place() -> None:
     train, test, masks = moved_objects()
     budgets = {"matching_budget": {"steps": 150}, "mapping_budget": {"steps": 40}}
-    made = method(image_size=64, batch_size=8, matching_rate=1e-3, **budgets)
+    made = method(image_size=64, matching_rate=1e-3, **budgets)
     made.fit(Pictures(train))
     prediction = made.predict(test)
     aligned, transform = prediction.artefacts["aligned"], prediction.artefacts["transform"]
