@@ -167,7 +167,7 @@ class LocalOcc(BackboneMethod):
         is_matching = phase == "matching"
         rate = self.params.matching_rate if is_matching else self.params.mapping_rate
         budget = self.params.matching_budget if is_matching else self.params.mapping_budget
-        optimizer = torch.optim.Adam(network.parameters(), rate)
+        optimizer = torch.optim.Adam(network.parameters(), rate, fused=True)
         return train(
             phase, network, loss, normal, optimizer=optimizer, budget=budget, params=self.params, context=self.context
         )

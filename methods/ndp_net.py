@@ -148,7 +148,8 @@ class NdpNet(Method):
     def _train(
         self, phase: Phase, network: nn.Module, loss: Callable[[Batch], dict[str, Tensor]], normal: Tensor
     ) -> Training:
-        optimizer = Adam(network.parameters(), self.params.learning_rate, weight_decay=self.params.weight_decay)
+        rate, decay = self.params.learning_rate, self.params.weight_decay
+        optimizer = Adam(network.parameters(), rate, weight_decay=decay, fused=True)
         budget: Budget = getattr(self.params, phase)
         return train(
             phase, network, loss, normal, optimizer=optimizer, budget=budget, params=self.params, context=self.context
