@@ -44,12 +44,12 @@ class RunProgress:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             _TimeLeft(self.clock),
-            TextColumn("{task.fields[now]}", style="dim"),
-            *([] if folder is None else [_Underway(self.pending, folder)]),
+            TextColumn("{task.fields[failed]}", style="red"),
+            _Now(self.pending, folder),
             console=console,
             disable=not console.is_terminal,
         )
-        self.task = self.bar.add_task("trials", total=len(specs), now="")
+        self.task = self.bar.add_task("trials", total=len(specs), now="", failed="")
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -76,14 +76,15 @@ class RunProgress:
         if is_failure or not (reused or self.console.is_terminal):
             self._say(f"{self.clock} {self._line(record)}", style="red" if is_failure else "")
         self.rows.add(record)
-        self.bar.update(self.task, completed=self.clock.done, now=self._now())
+        failed = f"{self.failed} failed" if self.failed else ""
+        self.bar.update(self.task, completed=self.clock.done, now=self._now(), failed=failed)
 
     def measuring(self, spec: TrialSpec) -> None:
         """Before a latency measurement, which has its machine for itself."""
         if not self.measuring_now:
             self.measuring_now = True
             self.bar.update(self.task, visible=False)
-            self.task = self.bar.add_task("latency", total=None, now="")
+            self.task = self.bar.add_task("latency", total=None, now="", failed="")
         self.bar.update(self.task, now=spec.method)
 
     def latency(self, latency: Latency) -> None:
@@ -97,7 +98,7 @@ class RunProgress:
     def _line(self, record: Record) -> str:
         """One finished trial: what, its main metric or why it has none, how long it took, how long is left."""
         spec = record.spec
-        name = f"{spec.category} {spec.method} seed {spec.seed}"
+        name = f"{_name(spec)} seed {spec.seed}"
         if record.status != "ok":
             return f"{name}: {STATUS_WORDS[record.status]}: {first_line(record.reason)}"
         main = self.metrics[0]
@@ -108,10 +109,9 @@ class RunProgress:
         return f"{name}: {' '.join(metric_words(main))} {shown}, {sum(record.timings.values()):.1f} s{ending}"
 
     def _now(self) -> str:
-        """The trial that is due, and how many went wrong."""
+        """The trial that is due."""
         due = next(iter(self.pending.values()), None)
-        parts = [f"{due.category} {due.method}"] if due else []
-        return ", ".join([*parts, *([f"{self.failed} failed"] if self.failed else [])])
+        return _name(due) if due else ""
 
     def _say(self, line: str, style: str = "") -> None:
         self.console.print(Text(line, style=style), soft_wrap=not self.console.is_terminal)
@@ -205,19 +205,24 @@ class _TimeLeft(ProgressColumn):
         return Text("" if left is None else f"{_duration(left)} left", style="cyan")
 
 
-class _Underway(ProgressColumn):
-    """What the trial that reported last says of itself, read at most once a second."""
+class _Now(ProgressColumn):
+    """What the trial that reported last says of itself, read at most once a second; else which trial is due."""
 
     max_refresh = 1.0
 
-    def __init__(self, pending: Mapping[str, TrialSpec], folder: Path) -> None:
+    def __init__(self, pending: Mapping[str, TrialSpec], folder: Path | None) -> None:
         super().__init__()
         self.pending, self.folder = pending, folder
 
     def render(self, task: Task) -> Text:
-        name, line = underway.latest(self.folder) or ("", "")
+        reported = None if self.folder is None else underway.latest(self.folder)
+        name, line = reported or ("", "")
         spec = self.pending.get(name.partition("-")[0])
-        return Text("" if spec is None else f"{spec.category} {spec.method}: {line}", style="dim")
+        return Text(task.fields["now"] if spec is None else f"{_name(spec)}: {line}", style="dim")
+
+
+def _name(spec: TrialSpec) -> str:
+    return " ".join(filter(None, [spec.category, spec.method, spec.label]))
 
 
 def _duration(seconds: float) -> str:

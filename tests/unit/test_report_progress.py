@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 from rich.console import Console
 
+from pybench import underway
 from pybench.records import Latency, Record, Resources, Status, Timing, TrialSpec
 from pybench.report.progress import RunProgress
 
@@ -69,9 +71,20 @@ def test_failure_is_told_with_its_reason_and_marks_the_row() -> None:
 
 def test_a_terminal_shows_the_bar_the_trial_that_is_due_and_the_failures() -> None:
     lines = said([record("lid", "padim", 0, "timeout", "after 60 s"), *RECORDS[1:3]], terminal=True)
-    assert any("3/4" in line and "metal_nut hetmm, 1 failed" in line for line in lines)
+    assert any("3/4" in line and "1 failed metal_nut hetmm" in line for line in lines)
     assert any("lid padim seed 0: timeout: after 60 s" in line for line in lines)
     assert not any("[2/4]" in line for line in lines)
+
+
+def test_a_terminal_shows_how_far_the_trial_is_that_reported_last(tmp_path: Path) -> None:
+    due, reporting = RECORDS[0], RECORDS[1]
+    underway.reporter(tmp_path / f"{reporting.key}-0123", "fit")("phase 3/9 loss 0.5")
+    text = io.StringIO()
+    console = Console(file=text, width=120, force_terminal=True, color_system=None)
+    with RunProgress([due.spec, reporting.spec], console, tmp_path) as progress:
+        progress.started(2)
+    assert f"{reporting.spec.category} {reporting.spec.method}: phase 3/9 loss 0.5" in text.getvalue()
+    assert underway.latest(tmp_path / "nothing") is None
 
 
 def test_latencies_are_told_with_what_was_flagged() -> None:
