@@ -316,7 +316,7 @@ def outlier_exposure(images: Tensor, random: np.random.Generator, textures: Text
 
 
 def foreground_blend(
-    images: Tensor, sources: Tensor, random: np.random.Generator, *, foreground: Foreground | None
+    images: Tensor, sources: Tensor, random: np.random.Generator, *, foreground: Foreground
 ) -> tuple[Tensor, Tensor]:
     """In each image Perlin regions blended with its source, on the foregrounds of both (002, Sec. 3.1, Eq. 1 and 2).
 
@@ -326,7 +326,7 @@ def foreground_blend(
         images: [B, 3, S, S].
         sources: [B, 3, S, S], the anomaly source of each.
         random: draws Perlin masks and betas.
-        foreground: how foregrounds are found; None leaves them out, as DRAEM does (Table 4, DTD).
+        foreground: how foregrounds are found.
 
     Returns:
         The spoilt images [B, 3, S, S] and their masks [B, S, S]. A mask is empty, and its image as it was, only where
@@ -334,9 +334,7 @@ def foreground_blend(
     """
     spoilt, masks = [], []
     for image, source in zip(images, sources, strict=True):
-        allowed = torch.ones(image.shape[-2:], dtype=torch.bool)
-        if foreground is not None:
-            allowed = (foreground_mask(source, foreground) & foreground_mask(image, foreground)).cpu()
+        allowed = (foreground_mask(source, foreground) & foreground_mask(image, foreground)).cpu()
         mask = _perlin_mask_within(allowed, random).to(images.device)
         spoilt.append(blend(image, source, mask, random.uniform(0, _DEEPEST_BETA)))
         masks.append(mask)

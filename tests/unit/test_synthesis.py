@@ -250,7 +250,7 @@ def test_foreground_blend_stays_on_both_foregrounds(kind: Any) -> None:
 
 def test_foreground_blend_takes_up_to_four_fifths_of_the_source() -> None:
     images, sources = torch.zeros(100, 3, SIZE, SIZE), torch.ones(100, 3, SIZE, SIZE)
-    spoilt, masks = foreground_blend(images, sources, generator(), foreground=None)
+    spoilt, masks = foreground_blend(images, sources, generator(), foreground="threshold")
     betas = torch.stack([image[:, mask].mean() for image, mask in zip(spoilt, masks, strict=True)])
     assert 0 <= betas.min() < 0.05
     assert 0.75 < betas.max() < 0.8
