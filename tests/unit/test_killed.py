@@ -92,7 +92,13 @@ def records(out: Path) -> dict[str, dict[str, Any]]:
 
 
 def start_and_wait_for_a_record(command: list[str], out: Path) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # A run that a shell put into the background would ignore SIGINT, and hand that down to the tests' children.
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     deadline = time.monotonic() + 120
     while not records(out):
         assert process.poll() is None, "the run ended before it could be killed"
