@@ -87,13 +87,14 @@ class Batch:
 @dataclass
 class Training:
     """What a phase did. ``losses`` holds the total of every step, ``resumed_at`` the steps at which it went on from a
-    checkpoint; ``seconds`` counts earlier attempts too."""
+    checkpoint; ``seconds`` counts earlier attempts too. ``not_kept`` says why a checkpoint could not be written."""
 
     phase: str
     steps: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
     resumed_at: list[int] = field(default_factory=list)
+    not_kept: str = ""
 
     def provenance(self) -> dict[str, Any]:
         """For the record; the loss is averaged over at most 20 stretches of equal length."""
@@ -102,6 +103,7 @@ class Training:
             "steps": self.steps,
             "seconds": round(self.seconds, 2),
             "resumed_at": self.resumed_at,
+            **({"checkpoint_not_kept": self.not_kept} if self.not_kept else {}),
             "losses": [float(f"{stretch.mean():.4g}") for stretch in stretches],
         }
 
@@ -221,13 +223,17 @@ class _Run:
             self.save()
 
     def save(self) -> None:
-        """Keep the checkpoint, where the context has a place for it."""
+        """Keep the checkpoint, where the context has a place for it. A full disk must not end a fit of many hours."""
         if self._file is None:
             return
         state = {"log": vars(self.log), **{name: part.state_dict() for name, part in self._parts().items()}}
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        durable.write(self._file, buffer.getvalue())
+        try:
+            durable.write(self._file, buffer.getvalue())
+        except OSError as error:
+            self.log.not_kept = f"{self._file}: {error.strerror or error}"
+            self.context.report(f"checkpoint not kept: {self.log.not_kept}")
 
     def restore(self) -> None:
         """Go on from the checkpoint, where there is one."""

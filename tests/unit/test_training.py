@@ -140,6 +140,15 @@ def test_checkpoints_are_written_now_and_then_and_at_the_end(tmp_path: Path, mon
     assert written == [tmp_path / "phase.pt"]
 
 
+def test_a_checkpoint_that_cannot_be_written_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "fit").write_text("a file where the folder should be")
+    lines: list[str] = []
+    _, log, _ = fit(Context(checkpoints=tmp_path / "fit", report=lines.append), budget=Budget(steps=2))
+    assert log.steps == 2
+    assert "fit" in log.provenance()["checkpoint_not_kept"]
+    assert lines[-1].startswith("checkpoint not kept: ")
+
+
 def test_a_checkpoint_of_another_network_is_named(tmp_path: Path) -> None:
     torch.save({"network": {}, "optimizer": {}, "scaler": {}, "log": {}}, tmp_path / "phase.pt")
     with pytest.raises(TrainingError, match=r"phase\.pt: cannot go on .* delete it"):
