@@ -50,7 +50,7 @@ class HetmmParams(BackboneParams):
     )
     before_relu: bool = Field(
         True,
-        description="features before a block's last ReLU, as in the authors' code; timm's always come after it",
+        description="features before a block's last ReLU, as in the authors' code; only torchvision's networks can",
     )
     batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
 
@@ -89,7 +89,7 @@ class Hetmm(BackboneMethod):
     params: HetmmParams
 
     def __init__(self, params: HetmmParams, context: Context) -> None:
-        super().__init__(params, context, before_relu=params.before_relu and not params.backbone.startswith("timm/"))
+        super().__init__(params, context, before_relu=params.before_relu)
         self.banks: list[TemplateBank] = []  # one per layer
 
     @classmethod
@@ -98,6 +98,7 @@ class Hetmm(BackboneMethod):
         return params.weights == "random" or params.selection != "optics"
 
     def fit(self, train: Images) -> None:
+        super().fit(train)
         layers = self._extract(train)
         if self.params.sheets is not None:
             layers = [self._select(layer, self.params.sheets) for layer in layers]
@@ -121,9 +122,10 @@ class Hetmm(BackboneMethod):
         return Prediction(smooth(total, self.params.sigma).amax((1, 2)), total)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"banks": [vars(bank) for bank in self.banks]}
+        return {**super().state_dict(), "banks": [vars(bank) for bank in self.banks]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
         self.banks = [TemplateBank(**bank).to(self.context.device) for bank in state["banks"]]
 
     def _extract(self, images: Images) -> list[Tensor]:

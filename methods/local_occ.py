@@ -96,6 +96,7 @@ class LocalOcc(BackboneMethod):
         return assets
 
     def fit(self, train: Images) -> None:
+        super().fit(train)
         normal = stack(train, self.geometry)
         self.trainings = [self._fit_matching(normal)] if self.params.align else []
         self.centre = self._centre(normal)
@@ -116,9 +117,10 @@ class LocalOcc(BackboneMethod):
 
     def state_dict(self) -> dict[str, Any]:
         networks = {"matching": self.matching.state_dict(), "mapping": self.mapping.state_dict()}
-        return {**networks, "centre": self.centre}
+        return {**super().state_dict(), **networks, "centre": self.centre}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
         self.matching.load_state_dict(state["matching"])
         self.mapping.load_state_dict(state["mapping"])
         self.centre = state["centre"].to(self.context.device)

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from pybench.features import state_digest
+from pybench.backbones.pretrained import state_digest
 from pybench.geometry import Geometry
 from pybench.losses import ssim_map
 from pybench.maps import mean_filter, median_filter

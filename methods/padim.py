@@ -49,6 +49,7 @@ class Padim(BackboneMethod):
         self.whitening: Tensor | None = None  # [P, d, d]: inverse of the covariance's Cholesky factor
 
     def fit(self, train: Images) -> None:
+        super().fit(train)
         embeddings = [self._embed(batch) for batch in train.batches(self.params.batch_size)]
         stacked = torch.cat(embeddings).transpose(0, 1)  # [P, N, d]
         if stacked.shape[1] < 2:
@@ -71,9 +72,10 @@ class Padim(BackboneMethod):
         return Prediction(maps.amax((1, 2)), maps)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"channels": self.channels, "mean": self.mean, "whitening": self.whitening}
+        return {**super().state_dict(), "channels": self.channels, "mean": self.mean, "whitening": self.whitening}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
         self.channels, self.mean, self.whitening = (
             state[key].to(self.context.device) for key in ("channels", "mean", "whitening")
         )

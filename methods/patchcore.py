@@ -54,6 +54,7 @@ class PatchCore(BackboneMethod):
         self._index: faiss.Index | None = None
 
     def fit(self, train: Images) -> None:
+        super().fit(train)
         batches = train.batches(self.params.batch_size)
         points = torch.cat([self._patches(batch).flatten(0, 2).cpu() for batch in batches])
         self._keep(points[self._coreset(points)])
@@ -72,9 +73,10 @@ class PatchCore(BackboneMethod):
         return Prediction(scores, smooth(maps, self.params.sigma))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"bank": self.bank}
+        return {**super().state_dict(), "bank": self.bank}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
         self._keep(state["bank"])
 
     def _keep(self, bank: Tensor) -> None:

@@ -127,19 +127,19 @@ def _data(data_root: Path | None) -> Iterator[Check]:
 
 def _weights() -> Iterator[Check]:
     """Whether the ImageNet weights of the methods' default backbones lie where torchvision looks for them."""
-    import torch
     import torchvision
 
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    from pybench.backbones.pretrained import imagenet_file
+
     for backbone in _default_backbones():
         if backbone not in torchvision.models.list_models(module=torchvision.models):
             continue
         url: Any = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"].url
-        file = folder / str(url).rpartition("/")[2]
+        file = imagenet_file(str(url))
         if file.is_file():
             yield Check(f"weights {backbone}", "ok", str(file))
         else:
-            advice = f"fetched from {url} when needed; without a network, copy it there"
+            advice = f"fetched from {url} when needed; without a network, copy it there, or use the filter bank"
             yield Check(f"weights {backbone}", "missing", f"no {file}", advice)
 
 

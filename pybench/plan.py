@@ -69,11 +69,13 @@ def plan(
     resources = _resources(settings.section("resources", ResourcesRequest, suite.resources.model_dump()), has_gpu)
     seeds = settings.seeds("seeds", changes.seeds or suite.seeds)
     data_seeds = settings.seeds("data_seeds", suite.data_seeds)
-    methods = [
-        (entry, params)
-        for index, entry in enumerate(suite.methods)
-        for params in _grid(entry, index, changes, profile, settings, document)
-    ]
+    methods = []
+    choices: dict[str, set[str]] = {}
+    for index, method in enumerate(suite.methods):
+        for params, choice in _grid(method, index, changes, profile, settings, document):
+            methods.append((method, params))
+            if choice:
+                choices.setdefault(choice, set()).add(method.name)
     specs = []
     for index, entry in enumerate(suite.datasets):
         name, options = _dataset(entry, index, changes, settings, document, data_root)
@@ -112,6 +114,10 @@ def plan(
                 )
     settings.refuse_unused()
     specs = _filtered(specs, filters or {})
+    for choice, names in choices.items():
+        for_methods = sorted(names & {spec.method for spec in specs})
+        if for_methods:
+            notes.append(f"weights: auto took {choice} (for {', '.join(for_methods)})")
     untrained = sorted({spec.method for spec in specs if spec.params.get("weights") == "random"})
     if untrained:
         notes.append(
@@ -178,9 +184,13 @@ def _dataset(
 
 def _grid(
     entry: MethodEntry, index: int, changes: Profile, profile: str, settings: _Overrides, document: Document
-) -> Iterator[MethodParams]:
-    """Every combination of a method's parameters. A profile's and the user's values replace a grid's list."""
-    model: type[MethodParams] = registry.load("method", entry.name).Params
+) -> Iterator[tuple[MethodParams, str]]:
+    """Every combination of a method's parameters, with what was chosen for this machine in words.
+
+    A profile's and the user's values replace a grid's list.
+    """
+    cls: type[Method] = registry.load("method", entry.name)
+    model = cls.Params
     of_profile = changes.methods.get(entry.name, {})
     of_user = settings.method(entry.name, model)
     origin: dict[str, strict_yaml.KeyPath] = {
@@ -192,7 +202,7 @@ def _grid(
     for values in itertools.product(*grid.values()):
         params = {**entry.params, **dict(zip(grid, values, strict=True)), **of_profile, **of_user}
         try:
-            yield strict_yaml.validate(model, params)
+            yield cls.resolve(strict_yaml.validate(model, params))
         except ValidationError as error:
             lines = []
             for path, problem in strict_yaml.problems(error, model):

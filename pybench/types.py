@@ -244,6 +244,14 @@ class Method(ABC):
         return True
 
     @classmethod
+    def resolve(cls, params: MethodParams) -> tuple[MethodParams, str]:
+        """The parameters with what depends on the machine (``auto``) settled, and what was chosen, in words.
+
+        Called before a trial's key is made; the words are empty where nothing was chosen.
+        """
+        return params, ""
+
+    @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
         """Make sure that what a trial needs beside the data (weights) is on this machine, before any trial starts.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 from pybench import registry
 
 SIZE = 40
+os.environ["PYBENCH_OFFLINE"] = "1"  # no test may depend on whether weights can be downloaded here
 
 # Methods that are fast, that fail in every way a method can fail, or that wait.
 PLUGIN = '''

@@ -61,7 +61,7 @@ class Matching(nn.Module):
 
 
 class Mapping(nn.Sequential):
-    """The mapping network N_M (Sec. 2.2, Fig. 6): F_mixed [B, C, h, w] to F_M [B, 100, h, w].
+    """The mapping network N_M (Sec. 2.2, Fig. 6): F_mixed [B, C, h, w] to F_M [B, min(100, C), h, w].
 
     The paper gives its two ends only. Here channels are standardised, because a backbone's layers differ in scale, then
     every position is mapped by itself: stages 1 to 3 have seen its surroundings already. Without biases, with which
@@ -73,7 +73,7 @@ class Mapping(nn.Sequential):
             nn.BatchNorm2d(channels, affine=False),
             nn.Conv2d(channels, 2 * CHANNELS, 1, bias=False),
             nn.ReLU(),
-            nn.Conv2d(2 * CHANNELS, CHANNELS, 1, bias=False),
+            nn.Conv2d(2 * CHANNELS, min(CHANNELS, channels), 1, bias=False),
         )
 
 

@@ -11,10 +11,10 @@ from pybench.report.names import STATUS_WORDS, UNDEFINED, listed, metric_words
 
 
 def title(records: Sequence[Record]) -> str:
-    """Names suite, dataset, profile and the backbones' weights."""
+    """Names suite, dataset, profile and the backbones' weights; a backbone that has none is named itself."""
     spec = records[0].spec
-    weights = _values(record.spec.params.get("weights") for record in records)
-    parts = [f"{spec.suite}: {spec.dataset}", f"{spec.profile} profile", *([f"weights: {weights}"] if weights else [])]
+    features = _values(_origin(record.spec.params) for record in records)
+    parts = [f"{spec.suite}: {spec.dataset}", f"{spec.profile} profile", *([features] if features else [])]
     return ", ".join(parts)
 
 
@@ -126,6 +126,12 @@ def _protocol(protocol: Protocol) -> list[str]:
 def _seeds(kind: str, seeds: Iterable[int]) -> str:
     distinct = sorted(set(seeds))
     return f"{kind} {'seed' if len(distinct) == 1 else 'seeds'} {_values(distinct)}"
+
+
+def _origin(params: dict[str, Any]) -> str:
+    """Where a method's features come from; empty where it stands on no backbone."""
+    weights = params.get("weights")
+    return f"features: {params['backbone']}" if weights == "none" else f"weights: {weights}" if weights else ""
 
 
 def _values(values: Iterable[Any]) -> str:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pybench.backbones.pretrained import Pretrained
 from pybench.datasets.standin.catalogue import CATEGORIES
 from pybench.datasets.standin.category import take
-from pybench.features import Backbone, BackboneParams
 from pybench.ops.coreset import k_center
 
 IMAGES = 200
@@ -21,7 +21,7 @@ PEER_SELECTIONS = 100  # of 20,480: a selection costs the peer's loop the same f
 
 def patches() -> Tensor:
     """[204800, 384]: layers 2 and 3 of a random ResNet-18 over drawn bottles, pooled 3 x 3, at 32 x 32 places."""
-    backbone = Backbone(BackboneParams(backbone="resnet18", weights="random", layers=(2, 3)), seed=0, device="cpu")
+    backbone = Pretrained("resnet18", "random", (2, 3), seed=0, device="cpu")
     kept = []
     for index in range(IMAGES):
         picture = take(CATEGORIES["bottle"], "train/good", index, 256, 0).actual

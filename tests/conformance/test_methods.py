@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
 from pybench import registry, strict_yaml
+from pybench.features import BackboneParams
 from pybench.suite import load_suite
 from pybench.types import Method
 
@@ -16,19 +19,31 @@ from . import checks
 PLANT = checks.plant()
 
 
-def subject(name: str) -> checks.Subject:
-    """A method with the settings that the smoke suite gives it."""
+def subject(name: str, **changes: Any) -> checks.Subject:
+    """A method with the settings that the smoke suite gives it, changed."""
     suite, _ = load_suite("smoke")
     settings = {entry.name: entry.params for entry in suite.methods}
     assert name in settings, f"suites/smoke.yaml must name {name}"
     cls: type[Method] = registry.load("method", name)
-    return checks.Subject(cls, strict_yaml.validate(cls.Params, settings[name]))
+    return checks.Subject(cls, strict_yaml.validate(cls.Params, {**settings[name], **changes}))
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", registry.names("method"))
 def test_method(name: str, check: checks.Check) -> None:
     check(subject(name), PLANT)
+
+
+@pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", ["hetmm", "local_occ", "padim", "patchcore"])
+def test_method_on_the_filter_bank(name: str, check: checks.Check) -> None:
+    check(subject(name, backbone="filter_bank", weights="none"), PLANT)
+
+
+def test_every_method_on_a_backbone_is_tested_on_the_filter_bank() -> None:
+    classes = {name: registry.load("method", name) for name in registry.names("method")}
+    on_a_backbone = [name for name, cls in classes.items() if issubclass(cls.Params, BackboneParams)]
+    assert on_a_backbone == ["hetmm", "local_occ", "padim", "patchcore"]
 
 
 @pytest.mark.parametrize("name", registry.names("method"))

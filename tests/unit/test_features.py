@@ -1,128 +1,130 @@
-"""Backbones: taps, weights that are never guessed, messages."""
+"""Which features a method stands on: parameters, and what ``weights: auto`` takes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torchvision
-from safetensors.torch import save_file
+from pydantic import ValidationError
 
-from pybench.features import Backbone, BackboneParams, fetch_weights
+from pybench import registry, strict_yaml
+from pybench.backbones import pretrained
+from pybench.features import BackboneParams
+from pybench.plan import plan
+from pybench.suite import load_suite
 from pybench.types import InputError
 
-IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+def params(**given: Any) -> BackboneParams:
+    return strict_yaml.validate(BackboneParams, given)
 
 
-def backbone(seed: int = 0, before_relu: bool = False, **params: Any) -> Backbone:
-    settings = {"backbone": "resnet18", "weights": "random", "layers": (1, 2, 3), **params}
-    return Backbone(BackboneParams(**settings), seed=seed, device="cpu", before_relu=before_relu)
+def resolved(method: str, **given: Any) -> tuple[Any, str]:
+    cls = registry.load("method", method)
+    return cls.resolve(strict_yaml.validate(cls.Params, given))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("name", "channels"), [("resnet18", [64, 128, 256]), ("timm/resnet18", [64, 128, 256])])
-def test_layer_n_has_stride_two_to_the_n_plus_one(name: str, channels: list[int]) -> None:
-    features = backbone(backbone=name)(IMAGES)
-    assert [list(layer.shape) for layer in features] == [
-        [2, count, 64 // stride, 64 // stride] for count, stride in zip(channels, (4, 8, 16), strict=True)
-    ]
+@pytest.fixture(autouse=True)
+def _no_answer_is_kept() -> Iterator[None]:
+    pretrained.imagenet_within_reach.cache_clear()
+    yield
+    pretrained.imagenet_within_reach.cache_clear()
 
 
-def test_taps_are_what_torchvision_computes() -> None:
-    network = torchvision.models.resnet18(weights=None).eval()
-    expected: dict[str, torch.Tensor] = {}
-    for layer in ("layer2", "layer4"):
-        getattr(network, layer).register_forward_hook(
-            lambda _, __, output, layer=layer: expected.update({layer: output})
-        )
-    file = {"state": network.state_dict()}
-    ours = backbone(layers=(2, 4))
-    ours_with_weights = _with_state(file["state"])
-    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-    std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-    with torch.no_grad():
-        network((IMAGES - mean) / std)
-    for found, layer in zip(ours_with_weights(IMAGES), ("layer2", "layer4"), strict=True):
-        torch.testing.assert_close(found, expected[layer], rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(ours(IMAGES)[0], expected["layer2"])
-
-
-def _with_state(state: dict[str, torch.Tensor]) -> Backbone:
-    import tempfile
-
-    with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
-        save_file({key: value.contiguous() for key, value in state.items()}, file.name)
-        return backbone(weights=file.name, layers=(2, 4))
-
-
-def test_before_relu_is_the_same_up_to_the_relu() -> None:
-    before, after = backbone(before_relu=True)(IMAGES), backbone()(IMAGES)
-    for raw, rectified in zip(before, after, strict=True):
-        assert (raw < 0).any()
-        torch.testing.assert_close(raw.relu(), rectified)
-
-
-def test_random_weights_depend_on_the_seed_and_leave_the_global_generator_alone() -> None:
-    state = torch.get_rng_state()
-    one, same, other = backbone(seed=1), backbone(seed=1), backbone(seed=2)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert one.weights_sha256 == same.weights_sha256 != other.weights_sha256
-    torch.testing.assert_close(one(IMAGES)[0], same(IMAGES)[0])
-
-
-def test_a_file_of_weights_is_loaded_and_a_wrong_one_is_named(tmp_path: Path) -> None:
-    with torch.random.fork_rng():
-        torch.manual_seed(7)
-        state = torchvision.models.resnet18(weights=None).state_dict()
-    file = tmp_path / "mine.pth"
-    torch.save(state, file)
-    assert backbone(weights=str(file)).weights_sha256 == backbone(seed=7).weights_sha256
-    assert set(fetch_weights("resnet18", str(file))) == {"mine.pth"}
-    with pytest.raises(InputError, match=r"mine\.pth: cannot be loaded as weights of backbone 'resnet50'"):
-        backbone(backbone="resnet50", weights=str(file))
-    file.write_bytes(b"not weights")
-    with pytest.raises(InputError, match=r"mine\.pth: cannot be loaded"):
-        backbone(weights=str(file))
-
-
-def test_no_weights_are_replaced_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="neither imagenet nor random, and there is no such file"):
-        fetch_weights("resnet18", "imagnet")
-
-    def offline(*_: Any, **__: Any) -> None:
-        raise OSError("no route to host")
-
+@pytest.fixture
+def resnet18_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of ours where torchvision looks for ImageNet's."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.download_url_to_file", offline)
-    with pytest.raises(InputError) as error:
-        fetch_weights("resnet18", "imagenet")
-    message = str(error.value)
-    assert str(tmp_path) in message
-    assert "no route to host" in message
-    assert "params.weights=random" in message
+    file = pretrained.imagenet_file(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url)
+    file.parent.mkdir(parents=True)
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), file)
 
 
-def test_imagenet_weights_are_taken_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real loading code, on a file that has the name of torchvision's and weights of ours."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    url = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url
-    checkpoint = tmp_path / "hub" / "checkpoints" / Path(url).name
-    checkpoint.parent.mkdir(parents=True)
-    torch.save(torchvision.models.resnet18(weights=None).state_dict(), checkpoint)
-    assert list(fetch_weights("resnet18", "imagenet")) == ["imagenet:resnet18"]
-    assert backbone(weights="imagenet").weights_sha256 != backbone().weights_sha256
+def test_the_filter_bank_has_no_weights() -> None:
+    assert params().weights == "imagenet"
+    assert params(backbone="filter_bank").weights == "none"
+    assert params(**params(backbone="filter_bank").model_dump(mode="json")).weights == "none"
 
 
 @pytest.mark.parametrize(
-    ("params", "message"),
+    ("given", "message"),
     [
-        ({"backbone": "resnet19"}, "did you mean 'resnet1"),
-        ({"backbone": "timm/resnet18d_"}, "unknown timm model"),
-        ({"layers": (1, 5)}, "5 is not a layer of 'resnet18'"),
-        ({"backbone": "timm/resnet18", "layers": (7,)}, "none at stride 256"),
+        ({"backbone": "filter_bank", "weights": "imagenet"}, "backbone filter_bank has no weights"),
+        ({"backbone": "filter_bank", "layers": [2, 5]}, r"has \[1, 2, 3, 4\], got \[2, 5\]"),
+        ({"backbone": "resnet18", "weights": "none"}, "backbone resnet18 needs some"),
     ],
 )
-def test_wrong_backbones_and_layers_are_refused(params: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        backbone(**params)
+def test_what_does_not_go_together_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        params(**given)
+
+
+def test_auto_is_the_filter_bank_where_there_is_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    chosen, words = resolved("padim", backbone="resnet18", weights="auto", dimensions=50)
+    assert (chosen.backbone, chosen.weights, chosen.dimensions) == ("filter_bank", "none", 50)
+    assert "ImageNet weights of resnet18 are neither here nor can be downloaded" in words
+
+
+@pytest.mark.usefixtures("resnet18_is_here")
+def test_auto_is_imagenet_where_its_weights_are() -> None:
+    chosen, words = resolved("padim", backbone="resnet18", weights="auto")
+    assert (chosen.backbone, chosen.weights, words) == ("resnet18", "imagenet", "ImageNet weights of resnet18")
+
+
+def test_auto_asks_where_the_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answer:
+        status = 200
+
+        def __enter__(self) -> Answer:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    asked = []
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("PYBENCH_OFFLINE")
+    monkeypatch.setattr(pretrained, "urlopen", lambda request, timeout: asked.append(request) or Answer())
+    assert resolved("padim", backbone="resnet18", weights="auto")[0].weights == "imagenet"
+    assert resolved("padim", backbone="timm/resnet18", weights="auto")[0].weights == "imagenet"
+    assert {request.get_method() for request in asked} == {"HEAD"}
+    assert "resnet18" in asked[0].full_url
+    assert asked[1].full_url.endswith("timm/resnet18.a1_in1k")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    pretrained.imagenet_within_reach.cache_clear()
+    monkeypatch.setattr(pretrained, "urlopen", refuse)
+    assert resolved("padim", backbone="resnet18", weights="auto")[0].backbone == "filter_bank"
+
+
+def test_what_is_given_is_left_alone() -> None:
+    for given in ({"backbone": "resnet18", "weights": "random"}, {"backbone": "filter_bank"}):
+        chosen, words = resolved("padim", **given)
+        assert chosen == registry.load("method", "padim").Params(**given)
+        assert words == ""
+    assert resolved("padim", backbone="filter_bank", weights="auto")[0].weights == "none"
+    with pytest.raises(InputError, match="did you mean 'resnet1"):
+        resolved("padim", backbone="resnet19", weights="auto")
+
+
+def test_auto_is_settled_before_the_key_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    planned = plan(*load_suite("mvtec_rto"), profile="quick", filters={"method": "padim,patchcore"})
+    assert {(spec.params["backbone"], spec.params["weights"]) for spec in planned.specs} == {("filter_bank", "none")}
+    (note,) = [note for note in planned.notes if note.startswith("weights: auto")]
+    assert "filter_bank" in note
+    assert note.endswith("(for padim, patchcore)")
+
+
+def test_a_layer_that_the_filter_bank_lacks_is_named_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(InputError, match=r"filter_bank has \[1, 2, 3, 4\], got \[5\]"):
+        plan(*load_suite("mvtec_rto"), profile="quick", overrides={"padim.layers": "[5]"})

@@ -188,7 +188,8 @@ def test_a_method_without_randomness_runs_one_seed(tmp_path: Path) -> None:
     suite = load_suite("mvtec_ad")
     options: dict[str, Any] = {"filters": {"category": "bottle", "method": "hetmm"}, "data_root": tmp_path}
     trained = plan(*suite, profile="paper", overrides={"seeds": "[0, 1, 2]"}, **options)
-    untrained = plan(*suite, profile="quick", overrides={"seeds": "[0, 1, 2]"}, **options)
+    random = {"seeds": "[0, 1, 2]", "params.weights": "random"}
+    untrained = plan(*suite, profile="quick", overrides=random, **options)
     assert len(untrained.specs) == 3 * len(trained.specs)
     assert {spec.seed for spec in trained.specs} == {0}
 

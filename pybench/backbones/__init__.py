@@ -1,0 +1,1 @@
+"""What turns images into feature maps: pre-trained networks, and features that need no weights."""
