@@ -38,7 +38,7 @@ class BackboneParams(MethodParams):
     def _weights_fit_the_backbone(self) -> Self:
         if self.backbone == FILTER_BANK:
             if self.weights not in ("none", "auto"):
-                raise ValueError(f"backbone {FILTER_BANK} has no weights, got weights: {self.weights}; leave them out")
+                raise ValueError(f"backbone {FILTER_BANK} has no weights, got weights: {self.weights}; use none")
             if not set(self.layers) <= set(LAYERS):
                 raise ValueError(f"layers: backbone {FILTER_BANK} has {list(LAYERS)}, got {list(self.layers)}")
         elif self.weights == "none":
