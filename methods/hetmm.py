@@ -95,7 +95,7 @@ class Hetmm(BackboneMethod):
     @classmethod
     def is_stochastic(cls, params: MethodParams) -> bool:
         assert isinstance(params, HetmmParams)
-        return params.weights == "random" or params.selection != "optics"
+        return params.has_random_features or params.selection != "optics"
 
     def fit(self, train: Images) -> None:
         super().fit(train)

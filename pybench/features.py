@@ -8,13 +8,18 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from pybench.backbones.adapted import Adapted
+from pybench.backbones.adapted_network import LAYERS as ADAPTED_LAYERS
 from pybench.backbones.base import Backbone
 from pybench.backbones.filter_bank import LAYERS, FilterBank
 from pybench.backbones.pretrained import Pretrained, fetch_weights, imagenet_within_reach
 from pybench.geometry import Geometry
+from pybench.training import Budget
 from pybench.types import Context, Images, Method, MethodParams
 
 FILTER_BANK = "filter_bank"
+ADAPTED = "adapted"
+_OWN_LAYERS = {FILTER_BANK: LAYERS, ADAPTED: ADAPTED_LAYERS}  # of the backbones that need no weights
 
 
 class BackboneParams(MethodParams):
@@ -22,13 +27,17 @@ class BackboneParams(MethodParams):
 
     backbone: str = Field(
         "wide_resnet50_2",
-        description="a torchvision ResNet, timm/NAME for any timm model with feature maps, or filter_bank, which needs "
-        "no weights",
+        description="a torchvision ResNet, timm/NAME for any timm model with feature maps, filter_bank, which needs no "
+        "weights, or adapted, which is trained on the category's own normal images",
     )
     weights: str = Field(
-        default_factory=lambda given: "none" if given.get("backbone") == FILTER_BANK else "imagenet",
+        default_factory=lambda given: "none" if given.get("backbone") in _OWN_LAYERS else "imagenet",
         description="imagenet, random, or a file with a state dict; auto is imagenet where these are here or can be "
-        "downloaded, else the filter bank; none for the filter bank, which has none",
+        "downloaded, else the filter bank; none for filter_bank and adapted, which have none",
+    )
+    adaptation: Budget | None = Field(
+        default_factory=lambda given: Budget(minutes=20) if given.get("backbone") == ADAPTED else None,
+        description="how long backbone adapted is trained; once for all trials that share images, size and seed",
     )
     layers: tuple[int, ...] = Field(
         (2, 3), min_length=1, max_length=4, description="layers whose outputs are used; layer n has stride 2^(n+1)"
@@ -36,14 +45,22 @@ class BackboneParams(MethodParams):
 
     @model_validator(mode="after")
     def _weights_fit_the_backbone(self) -> Self:
-        if self.backbone == FILTER_BANK:
+        if self.backbone in _OWN_LAYERS:
             if self.weights not in ("none", "auto"):
-                raise ValueError(f"backbone {FILTER_BANK} has no weights, got weights: {self.weights}; use none")
-            if not set(self.layers) <= set(LAYERS):
-                raise ValueError(f"layers: backbone {FILTER_BANK} has {list(LAYERS)}, got {list(self.layers)}")
+                raise ValueError(f"backbone {self.backbone} has no weights, got weights: {self.weights}; use none")
+            known = _OWN_LAYERS[self.backbone]
+            if not set(self.layers) <= set(known):
+                raise ValueError(f"layers: backbone {self.backbone} has {list(known)}, got {list(self.layers)}")
         elif self.weights == "none":
-            raise ValueError(f"weights: none is for {FILTER_BANK}; backbone {self.backbone} needs some")
+            raise ValueError(f"weights: none is for {' and '.join(_OWN_LAYERS)}; backbone {self.backbone} needs some")
+        if (self.adaptation is not None) != (self.backbone == ADAPTED):
+            raise ValueError(f"adaptation: a budget is for backbone {ADAPTED}, which needs one; got {self.backbone}")
         return self
+
+    @property
+    def has_random_features(self) -> bool:
+        """Whether the features depend on the seed."""
+        return self.weights == "random" or self.backbone == ADAPTED
 
 
 class BackboneMethod(Method, ABC):
@@ -66,18 +83,18 @@ class BackboneMethod(Method, ABC):
         assert isinstance(params, BackboneParams)
         if params.weights != "auto":
             return params, ""
-        if params.backbone != FILTER_BANK and imagenet_within_reach(params.backbone):
+        if params.backbone in _OWN_LAYERS:
+            return cls.Params(**{**dict(params), "weights": "none"}), ""
+        if imagenet_within_reach(params.backbone):
             return cls.Params(**{**dict(params), "weights": "imagenet"}), f"ImageNet weights of {params.backbone}"
         chosen = cls.Params(**{**dict(params), "backbone": FILTER_BANK, "weights": "none"})
-        if params.backbone == FILTER_BANK:
-            return chosen, ""
         return chosen, f"{FILTER_BANK}, as ImageNet weights of {params.backbone} are neither here nor can be downloaded"
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
         """Fetch the weights; says which file they are."""
         assert isinstance(params, BackboneParams)
-        return {} if params.backbone == FILTER_BANK else fetch_weights(params.backbone, params.weights)
+        return {} if params.backbone in _OWN_LAYERS else fetch_weights(params.backbone, params.weights)
 
     def fit(self, train: Images) -> None:
         """Fit the features."""
@@ -105,6 +122,9 @@ class BackboneMethod(Method, ABC):
 def _backbone(params: BackboneParams, context: Context, *, before_relu: bool) -> Backbone:
     if params.backbone == FILTER_BANK:
         return FilterBank(params.layers, device=context.device)
+    if params.backbone == ADAPTED:
+        assert params.adaptation is not None  # see _weights_fit_the_backbone
+        return Adapted(params.layers, budget=params.adaptation, context=context)
     return Pretrained(
         params.backbone,
         params.weights,

@@ -111,9 +111,9 @@ class Store:
 
     def _retire(self, path: Path) -> None:
         if path.is_file():
-            previous = _read(Record, path)
+            previous: Record = _read(Record, path)
             stamp = previous.finished.replace(":", "").replace("+0000", "Z")
-            durable.write(self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json", path.read_bytes())
+            durable.write(self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json", _json(previous))
 
 
 def find_runs(name: str | Path) -> list[Store]:

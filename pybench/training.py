@@ -11,8 +11,10 @@ import io
 import math
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,7 +27,7 @@ from torch.optim import Optimizer
 from pybench import durable
 from pybench.geometry import Geometry
 from pybench.hashing import derive_seed
-from pybench.types import Context, Images, MethodParams
+from pybench.types import Context, Images, InputError, MethodParams
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 _SECONDS_BETWEEN_REPORTS = 1.0
@@ -75,13 +77,16 @@ class TrainingParams(MethodParams):
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step learns from: ``images`` float32 [B, 3, S, S] in [0, 1] on the device. Whatever is random about the
-    step comes from ``random`` or from torch's global generator. ``progress`` in [0, 1) is the used share of the budget.
+    """What a step learns from: ``images`` float32 [B, 3, S, S] in [0, 1], which of all they are (``indices`` [B]), and
+    what was ``prepared`` from them, on the device. Whatever is random about the step comes from ``random`` or from
+    torch's global generator. ``progress`` in [0, 1) is the used share of the budget.
     """
 
     images: Tensor
     random: np.random.Generator
     progress: float
+    indices: tuple[int, ...] = ()
+    prepared: tuple[Tensor, ...] = ()
 
 
 @dataclass
@@ -108,9 +113,17 @@ class Training:
         }
 
 
+Prepare = Callable[[Batch], tuple[Tensor, ...]]
+
+
 def constant(progress: float) -> float:
     """The schedule that leaves the learning rate as it is."""
     return 1.0
+
+
+def nothing(batch: Batch) -> tuple[Tensor, ...]:
+    """The preparation of a loss that needs nothing but images."""
+    return ()
 
 
 def stack(images: Images, geometry: Geometry) -> Tensor:
@@ -130,6 +143,7 @@ def train(
     params: TrainingParams,
     context: Context,
     schedule: Callable[[float], float] = constant,
+    prepare: Prepare = nothing,
 ) -> Training:
     """Train a network, going on from its checkpoint where there is one; leaves it in evaluation mode.
 
@@ -139,6 +153,8 @@ def train(
         loss: the terms of the loss of a batch, already weighted; their sum is minimised.
         images: uint8 [N, 3, S, S]. Every batch is full: it goes on into the next epoch's order where one ends.
         schedule: factor on the optimizer's learning rates, given the used share of the budget in [0, 1).
+        prepare: makes what the loss needs of a batch beside the images, such as artificial defects; on the CPU and with
+            the batch's own generator. It runs in a thread of its own, one step ahead of the network.
 
     Raises:
         TrainingError: the loss is not finite or has exploded, or the checkpoint is of another network.
@@ -147,21 +163,58 @@ def train(
     run = _Run(phase, network, optimizer, params, context)
     run.restore()
     limit = budget.limit(len(images), params.batch_size)
-    order = _Order(len(images), params.batch_size, context.seed, phase)
     network.train()
-    while (progress := budget.share(run.log.steps, run.log.seconds, limit)) < 1:
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * schedule(progress)
-        seed = derive_seed(context.seed, phase, run.log.steps)
-        torch.manual_seed(seed)
-        batch = images[order.indices(run.log.steps)].to(context.device).float() / 255
-        run.step(loss, Batch(batch, np.random.default_rng(seed), progress))
-        run.keep_up(limit)
+    with Batches(images, params.batch_size, context, phase, prepare) as batches:
+        while (progress := budget.share(run.log.steps, run.log.seconds, limit)) < 1:
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * schedule(progress)
+            batch = batches.at(run.log.steps, progress)
+            torch.manual_seed(batches.seed(run.log.steps))
+            run.step(loss, batch)
+            run.keep_up(limit)
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
     network.eval()
     run.save()
     return run.log
+
+
+class Batches:
+    """The batch of every step of a phase; while the network learns from one, a thread prepares the next."""
+
+    def __init__(self, images: Tensor, batch_size: int, context: Context, phase: str, prepare: Prepare) -> None:
+        self.images, self.context, self.phase, self.prepare = images, context, phase, prepare
+        self._order = _Order(len(images), batch_size, context.seed, phase)
+        self._thread = ThreadPoolExecutor(1)
+        self._ahead: dict[int, Future[Batch]] = {}  # of the step after the last that was asked for
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def seed(self, step: int) -> int:
+        """Of everything random about a step."""
+        return derive_seed(self.context.seed, self.phase, step)
+
+    def at(self, step: int, progress: float) -> Batch:
+        """The batch of a step, on the device."""
+        made = self._ahead.pop(step, None) or self._submit(step)
+        self._ahead[step + 1] = self._submit(step + 1)
+        batch, device = made.result(), self.context.device
+        prepared = tuple(part.to(device) for part in batch.prepared)
+        return replace(batch, images=batch.images.to(device), prepared=prepared, progress=progress)
+
+    def _submit(self, step: int) -> Future[Batch]:
+        return self._thread.submit(copy_context().run, self._made, step)  # the context notes which ops ran
+
+    def _made(self, step: int) -> Batch:
+        indices = self._order.indices(step)
+        batch = Batch(
+            self.images[indices].float() / 255, np.random.default_rng(self.seed(step)), 0.0, indices=tuple(indices)
+        )
+        return replace(batch, prepared=self.prepare(batch))
 
 
 class _Order:
@@ -231,8 +284,8 @@ class _Run:
         torch.save(state, buffer)
         try:
             durable.write(self._file, buffer.getvalue())
-        except OSError as error:
-            self.log.not_kept = f"{self._file}: {error.strerror or error}"
+        except InputError as error:
+            self.log.not_kept = str(error)
             self.context.report(f"checkpoint not kept: {self.log.not_kept}")
 
     def restore(self) -> None:

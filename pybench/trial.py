@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,10 +100,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def build_method(job: Job, fit: str | None = None) -> Method:
+def build_method(job: Job, fit: str | None = None, spend: Callable[[str, float], None] | None = None) -> Method:
     """A fresh method with a spec's parameters, and this process's threads and seeds set for it.
 
-    ``fit`` names its checkpoints among those of the trial; None keeps none.
+    ``fit`` names its checkpoints among those of the trial; None keeps none. ``spend`` is the context's.
     """
     spec = job.spec
     torch.set_num_threads(spec.resources.threads)
@@ -113,6 +113,8 @@ def build_method(job: Job, fit: str | None = None) -> Method:
     context = Context(spec.resources.device, spec.seed, spec.resources.backend)
     if job.underway is not None and fit is not None:
         context = replace(context, checkpoints=job.underway / fit, report=underway.reporter(job.underway, fit))
+    if spend is not None:
+        context = replace(context, spend=spend)
     return cls(params, context)
 
 
@@ -131,13 +133,13 @@ def _run(job: Job, started: str) -> Outcome:
     train = DecodedImages(samples.train)
     with dispatch.record() as backends:
         with timer("fit"):
-            method = build_method(job, "fit")
+            method = build_method(job, "fit", timer.spend)
             method.fit(train)
         gallery = Gallery(Geometry.of(method.params))
         with timer("predict"):
             predictions = _predict(method, samples.test, gallery)
         with timer("held_out"):
-            held_out = _held_out(job, samples.train)
+            held_out = _held_out(job, samples.train, timer.spend)
     with timer("metrics"):
         evaluation, lost = _meet_masks(spec, samples.test, predictions, held_out, Geometry.of(method.params))
         metrics = [registry.load("metric", name) for name in spec.metrics]
@@ -228,7 +230,7 @@ def _check(prediction: Prediction, batch: int, size: int) -> None:
             raise MethodError(f"predict returned NaN or infinity in {bad} of {values.numel()} values of {name}")
 
 
-def _held_out(job: Job, train: Sequence[Sample]) -> NDArray[np.float64] | None:
+def _held_out(job: Job, train: Sequence[Sample], spend: Callable[[str, float], None]) -> NDArray[np.float64] | None:
     """Scores of the normal images, each by a method that was fitted without it (K-fold); None without folds."""
     spec = job.spec
     folds = min(spec.protocol.threshold_folds, len(train))
@@ -242,7 +244,7 @@ def _held_out(job: Job, train: Sequence[Sample]) -> NDArray[np.float64] | None:
     scores = np.empty(len(train))
     for fold in range(folds):
         out = order[fold::folds]
-        method = build_method(job, f"fold-{fold + 1}-of-{folds}")
+        method = build_method(job, f"fold-{fold + 1}-of-{folds}", spend)
         method.fit(DecodedImages([train[index] for index in order if index not in out]))
         scores[out] = _predict(method, [train[index] for index in out]).scores
     return scores
@@ -302,13 +304,19 @@ def _intervals(
 
 
 class _Timer:
-    """Wall-clock seconds by phase."""
+    """Wall-clock seconds by phase. What is spent on a name of its own does not count for the phase around it."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._apart = 0.0
 
     @contextlib.contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
-        before = time.perf_counter()
+        before, self._apart = time.perf_counter(), 0.0
         yield
-        self.seconds[phase] = round(time.perf_counter() - before, 4)
+        self.seconds[phase] = round(time.perf_counter() - before - self._apart, 4)
+
+    def spend(self, name: str, seconds: float) -> None:
+        """Seconds of the phase under way that count under another name."""
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 4)
+        self._apart += seconds

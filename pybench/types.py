@@ -199,7 +199,8 @@ class Context:
 
     ``device`` is ``cpu`` or ``cuda``; ``backend`` names the native-op backend to force (``auto`` takes the best that
     can run). ``checkpoints`` is a folder for the checkpoints of this fit, from which a fit that was killed goes on;
-    None keeps none. ``report`` takes a line that says how far a fit is.
+    None keeps none. ``report`` takes a line that says how far a fit is; ``spend`` takes a name and seconds that the
+    record shall show beside the fit's, not among them: what is shared with other trials.
     """
 
     device: str = "cpu"
@@ -207,6 +208,7 @@ class Context:
     backend: str = "auto"
     checkpoints: Path | None = None
     report: Callable[[str], None] = lambda line: None
+    spend: Callable[[str, float], None] = lambda name, seconds: None
 
 
 class Images(ABC, Sequence["Tensor"]):

@@ -63,6 +63,7 @@ PLUGINS = {
     "wrong_shape": ("Returns a map of the wrong shape.", "pass", "maps = maps[:, ::2]"),
     "no_maps": ("Gives scores only.", "pass", "maps = None"),
     "segfault": ("Kills its process.", "os.kill(os.getpid(), signal.SIGSEGV)", "pass"),
+    "spends": ("Says that 100 s of its fit were another's.", "self.context.spend('sharpening', 100.0)", "pass"),
     "slow": ("Takes its time.", "time.sleep(0.5)", "pass"),
     "waits": (
         "Waits until its marker file is there.",

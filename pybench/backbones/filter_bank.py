@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from pybench.backbones.base import Backbone
+from pybench.backbones.whitening import Whitening
 from pybench.geometry import Geometry
 from pybench.types import Images
 
@@ -28,8 +29,8 @@ _WAVELENGTH = 4.0  # pixels of the scale
 _ENVELOPE = 1.8  # standard deviation of the Gabor filters, in pixels
 _SPOT = (1.0, 2.0)  # standard deviations of the two Gaussians
 _RADIUS = 3  # filters are 7 x 7
+CHANNELS = 2 * (_ORIENTATIONS + 4) + 3  # of every layer: what two scales respond, and brightness and colours
 _NOISE = 0.02  # added to a response before its logarithm, in brightness: less is noise
-_SHRINKAGE = 0.1  # added to every variance when whitening, as a share of their mean
 _BATCH = 8
 
 
@@ -46,31 +47,24 @@ class FilterBank(Backbone):
         self._opponents = _opponents().to(device)
         self._filters = torch.cat([_gabor_pairs(), _spot()]).to(device)
         self._halving = _halving().to(device)
-        self._whitening: list[Tensor] | None = None  # [C, C] per layer
+        self._whitening: Whitening | None = None
 
     def fit(self, train: Images, geometry: Geometry) -> None:
-        """Fit the whitening: the inverse root of each layer's covariance over all places of the images."""
-        moments = [_Moments() for _ in self.layers]
-        for batch in train.batches(_BATCH):
-            for moment, layer in zip(moments, self._respond(geometry.to_input(batch.to(self.device))), strict=True):
-                moment.add(layer)
-        self._whitening = [moment.whitening().to(self.device) for moment in moments]
+        """Fit the whitening to the images."""
+        batches = (geometry.to_input(batch.to(self.device)) for batch in train.batches(_BATCH))
+        self._whitening = Whitening.of(self._respond(batch) for batch in batches).to(self.device)
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> list[Tensor]:
-        """See ``Backbone``. Whitened features keep their mean: where a method compares directions, what is common to
-        all places must not cancel."""
         layers = self._respond(images.to(self.device))
-        if self._whitening is None:
-            return layers
-        return [conv2d(layer, matrix[:, :, None, None]) for layer, matrix in zip(layers, self._whitening, strict=True)]
+        return layers if self._whitening is None else self._whitening(layers)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"whitening": self._whitening}
+        return {"whitening": None if self._whitening is None else self._whitening.matrices}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        whitening = state["whitening"]
-        self._whitening = None if whitening is None else [matrix.to(self.device) for matrix in whitening]
+        matrices = state["whitening"]
+        self._whitening = None if matrices is None else Whitening(matrices).to(self.device)
 
     def provenance(self) -> dict[str, Any]:
         return {}
@@ -100,28 +94,6 @@ class FilterBank(Backbone):
         energies = (even.square() + odd.square()).sqrt()
         of_colours = conv2d(framed[:, 1:], self._filters[-1:].expand(2, 1, -1, -1), groups=2)
         return torch.cat([energies, spots.relu(), (-spots).relu(), of_colours.abs()], 1)
-
-
-class _Moments:
-    """Mean and covariance of feature vectors, summed up in double precision."""
-
-    def __init__(self) -> None:
-        self.count, self.total, self.products = 0, torch.zeros(1), torch.zeros(1)
-
-    def add(self, layer: Tensor) -> None:
-        vectors = layer.movedim(1, -1).flatten(0, 2).double().cpu()
-        self.count += len(vectors)
-        self.total = self.total + vectors.sum(0)
-        self.products = self.products + vectors.T @ vectors
-
-    def whitening(self) -> Tensor:
-        """[C, C], symmetric (ZCA)."""
-        mean = self.total / self.count
-        variances, axes = torch.linalg.eigh(self.products / self.count - mean[:, None] * mean)
-        variances = variances.clamp(min=0)
-        shrunk = variances + _SHRINKAGE * variances.mean().clamp(min=1e-12)
-        whitening: Tensor = (axes * shrunk.rsqrt()) @ axes.T
-        return whitening.float()
 
 
 def _means(values: Tensor, side: int) -> Tensor:

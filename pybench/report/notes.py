@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -74,6 +75,16 @@ def remarks(records: Iterable[Record], limit: int = 5) -> list[str]:
             places.setdefault(remark, []).append(record.spec.category)
     notes = [f"remark: {remark} ({listed(at)})" for remark, at in places.items()]
     return notes if len(notes) <= limit else [*notes[:limit], f"and {len(notes) - limit} more remarks (--format json)"]
+
+
+def adaptations(records: Iterable[Record]) -> list[str]:
+    """What training the adapted backbones cost, which no method's time to fit holds."""
+    made = [record.provenance.get("adaptation") for record in records]
+    seconds = {one["entry"]: one["seconds"] for one in made if one}
+    if not seconds:
+        return []
+    trainings = _counted(len(seconds), "adapted backbone")
+    return [f"{trainings}, trained for {statistics.fmean(seconds.values()):.0f} s in the mean, beside the time to fit"]
 
 
 def first_line(reason: str) -> str:

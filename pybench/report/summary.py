@@ -163,6 +163,7 @@ def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequen
             *notes.undefined(records, metrics),
             *notes.failures(records),
             *notes.remarks(records),
+            *notes.adaptations(records),
             *notes.latency_notes([row.latency for row in rows if row.latency]),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,18 @@ from pybench.types import Method
 from . import checks
 
 PLANT = checks.plant()
+ON_A_BACKBONE = ["hetmm", "local_occ", "padim", "patchcore"]
+OWN_BACKBONES: dict[str, dict[str, Any]] = {
+    "filter_bank": {"backbone": "filter_bank"},
+    "adapted": {"backbone": "adapted", "adaptation": {"steps": 5}},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _a_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def subject(name: str, **changes: Any) -> checks.Subject:
@@ -35,15 +48,15 @@ def test_method(name: str, check: checks.Check) -> None:
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", ["hetmm", "local_occ", "padim", "patchcore"])
-def test_method_on_the_filter_bank(name: str, check: checks.Check) -> None:
-    check(subject(name, backbone="filter_bank", weights="none"), PLANT)
+@pytest.mark.parametrize("name", ON_A_BACKBONE)
+@pytest.mark.parametrize("backbone", OWN_BACKBONES)
+def test_method_on_our_backbones(backbone: str, name: str, check: checks.Check) -> None:
+    check(subject(name, weights="none", **OWN_BACKBONES[backbone]), PLANT)
 
 
-def test_every_method_on_a_backbone_is_tested_on_the_filter_bank() -> None:
+def test_every_method_on_a_backbone_is_tested_on_ours() -> None:
     classes = {name: registry.load("method", name) for name in registry.names("method")}
-    on_a_backbone = [name for name, cls in classes.items() if issubclass(cls.Params, BackboneParams)]
-    assert on_a_backbone == ["hetmm", "local_occ", "padim", "patchcore"]
+    assert [name for name, cls in classes.items() if issubclass(cls.Params, BackboneParams)] == ON_A_BACKBONE
 
 
 @pytest.mark.parametrize("name", registry.names("method"))

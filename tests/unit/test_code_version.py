@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from pybench import registry
-from pybench.code_version import _with_imports
+from pybench.sources import with_imports
 
 
 def names(method: str) -> set[str]:
-    return {"/".join(file.parts[-2:]) for file in _with_imports(registry.source("method", method))}
+    return {"/".join(file.parts[-2:]) for file in with_imports(registry.source("method", method))}
 
 
 def test_a_method_counts_with_what_it_imports_of_pybench() -> None:
@@ -17,10 +17,10 @@ def test_a_method_counts_with_what_it_imports_of_pybench() -> None:
     assert {"methods/ndp_net.py", "networks/ndp_net.py", "networks/ndp_net_attention.py"} <= found
     assert {"pybench/training.py", "pybench/synthesis.py", "pybench/textures.py", "ops/perlin.py"} <= found
     assert "networks/local_occ.py" not in found
-    assert "pybench/training.py" not in names("padim")
+    assert "pybench/templates.py" not in names("padim")
 
 
 def test_a_plugin_counts_with_what_it_imports_of_pybench(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("import numpy\nfrom pybench import maps\nfrom pybench.types import Method\nfrom . import other\n")
-    assert {path.name for path in _with_imports(file)} == {"mine.py", "maps.py", "types.py"}
+    assert {path.name for path in with_imports(file)} == {"mine.py", "maps.py", "types.py"}

@@ -16,6 +16,7 @@ from pybench.backbones import pretrained
 from pybench.features import BackboneParams
 from pybench.plan import plan
 from pybench.suite import load_suite
+from pybench.training import Budget
 from pybench.types import InputError
 
 
@@ -44,10 +45,19 @@ def resnet18_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), file)
 
 
-def test_the_filter_bank_has_no_weights() -> None:
+@pytest.mark.parametrize("backbone", ["filter_bank", "adapted"])
+def test_what_needs_no_weights_has_none(backbone: str) -> None:
     assert params().weights == "imagenet"
-    assert params(backbone="filter_bank").weights == "none"
-    assert params(**params(backbone="filter_bank").model_dump(mode="json")).weights == "none"
+    assert params(backbone=backbone).weights == "none"
+    assert params(**params(backbone=backbone).model_dump(mode="json")).weights == "none"
+
+
+def test_adapted_alone_has_a_budget() -> None:
+    assert params(backbone="adapted").adaptation == Budget(minutes=20)
+    assert params(backbone="adapted", adaptation={"steps": 5}).adaptation == Budget(steps=5)
+    assert params().adaptation is None
+    with pytest.raises(ValidationError, match="a budget is for backbone adapted"):
+        params(adaptation={"steps": 5})
 
 
 @pytest.mark.parametrize(
@@ -55,6 +65,8 @@ def test_the_filter_bank_has_no_weights() -> None:
     [
         ({"backbone": "filter_bank", "weights": "imagenet"}, "backbone filter_bank has no weights"),
         ({"backbone": "filter_bank", "layers": [2, 5]}, r"has \[1, 2, 3, 4\], got \[2, 5\]"),
+        ({"backbone": "adapted", "weights": "imagenet"}, "backbone adapted has no weights"),
+        ({"backbone": "adapted", "layers": [3, 4]}, r"adapted has \[1, 2, 3\], got \[3, 4\]"),
         ({"backbone": "resnet18", "weights": "none"}, "backbone resnet18 needs some"),
     ],
 )
@@ -108,7 +120,8 @@ def test_what_is_given_is_left_alone() -> None:
         chosen, words = resolved("padim", **given)
         assert chosen == registry.load("method", "padim").Params(**given)
         assert words == ""
-    assert resolved("padim", backbone="filter_bank", weights="auto")[0].weights == "none"
+    for backbone in ("filter_bank", "adapted"):
+        assert resolved("padim", backbone=backbone, weights="auto")[0].weights == "none"
     with pytest.raises(InputError, match="did you mean 'resnet1"):
         resolved("padim", backbone="resnet19", weights="auto")
 

@@ -27,6 +27,7 @@ def trial(
     reason: str = "",
     undefined: dict[str, str] | None = None,
     params: dict[str, Any] | None = None,
+    provenance: dict[str, Any] | None = None,
     **spec: Any,
 ) -> Result:
     """A result; one number stands for image AUROC."""
@@ -34,7 +35,15 @@ def trial(
     params = {"weights": "random", **(params or {})}
     made = TrialSpec(category=category, method=method, seed=seed, metrics=METRICS, params=params, **spec)
     metrics = values if isinstance(values, dict) else {} if values is None else {"image_auroc": values}
-    record = Record(key=made.key(), spec=made, status=status, reason=reason, metrics=metrics, undefined=undefined or {})
+    record = Record(
+        key=made.key(),
+        spec=made,
+        status=status,
+        reason=reason,
+        metrics=metrics,
+        undefined=undefined or {},
+        provenance=provenance or {},
+    )
     return Result(record, None)
 
 
@@ -155,3 +164,17 @@ def test_default_metrics_are_the_headline_ones() -> None:
 def test_unknown_metric_names_the_nearest() -> None:
     with pytest.raises(InputError, match="unknown metric 'aupro'; did you mean 'aupro_30'"):
         summaries([trial("lid", "a", 0.5)], ["aupro"])
+
+
+def test_a_training_that_trials_share_is_counted_once() -> None:
+    def adapted(entry: str, seconds: float) -> dict[str, Any]:
+        return {"adaptation": {"entry": entry, "seconds": seconds}}
+
+    results = [
+        trial("lid", "a", 0.9, provenance=adapted("x", 100.0)),
+        trial("lid", "b", 0.9, provenance=adapted("x", 100.0)),
+        trial("plate", "a", 0.9, provenance=adapted("y", 300.0)),
+        trial("plate", "c", 0.9),
+    ]
+    assert "2 adapted backbones, trained for 200 s in the mean, beside the time to fit" in one(results).notes
+    assert not any("adapted" in note for note in one(results[-1:]).notes)

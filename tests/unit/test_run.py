@@ -82,6 +82,14 @@ def store_file(tmp_path: Path, record: Record) -> Any:
     return (tmp_path / "run").rglob(record.curves)
 
 
+def test_what_is_spent_under_a_name_of_its_own_is_told_apart(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    planned = make_plan("spends", extra="latency: null\nprotocol: {threshold_folds: 2}")
+    timings = go(planned, tmp_path / "run")[0]["lid/spends"].timings
+    assert timings["sharpening"] == 300.0  # the fit and two held-out ones
+    assert -100 <= timings["fit"] < 0
+    assert -200 <= timings["held_out"] < 0
+
+
 def test_what_a_method_does_wrong_is_in_its_record_and_the_run_goes_on(
     make_plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
@@ -136,13 +144,13 @@ def test_finished_trials_are_not_run_again_unless_forced_or_the_data_changed(
 
 
 def test_a_changed_method_is_run_again(make_plan: Callable[..., Plan], tmp_path: Path, plugins: Path) -> None:
-    from pybench import code_version
+    from pybench import sources
 
     planned, folder = make_plan("difference"), tmp_path / "run"
     go(planned, folder)
     with (plugins / "methods" / "difference.py").open("a") as file:
         file.write("# changed\n")
-    code_version._file_digest.cache_clear()
+    sources._file_digest.cache_clear()
     _, log = go(planned, folder)
     assert not log.reused
 
