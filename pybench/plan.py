@@ -15,7 +15,7 @@ from pybench import registry, strict_yaml
 from pybench.records import Protocol, Resources, RtoOptions, TrialSpec
 from pybench.registry import unknown
 from pybench.strict_yaml import Document
-from pybench.suite import DatasetEntry, LatencyProtocol, MethodEntry, Profile, ResourcesRequest, Suite
+from pybench.suite import DatasetEntry, LatencyProtocol, Limits, MethodEntry, Profile, ResourcesRequest, Suite
 from pybench.types import Dataset, InputError, Method, MethodParams
 
 _STANDIN = "_standin"
@@ -31,6 +31,7 @@ class Plan:
     profile: str
     specs: tuple[TrialSpec, ...]
     latency: LatencyProtocol | None
+    limits: Limits
     data_root: Path | None
     notes: tuple[str, ...]
 
@@ -51,8 +52,8 @@ def plan(
             else ``quick`` where the suite has it.
         filters: key -> comma-separated values to keep; keys are dataset, category, method, seed, data_seed.
         overrides: dotted key -> YAML value, the last word on ``params.NAME`` (every method that has it),
-            ``METHOD.NAME``, ``protocol.NAME``, ``resources.NAME``, ``rto.NAME``, ``DATASET.OPTION``, ``seeds`` and
-            ``data_seeds``.
+            ``METHOD.NAME``, ``protocol.NAME``, ``resources.NAME``, ``limits.NAME``, ``rto.NAME``, ``DATASET.OPTION``,
+            ``seeds`` and ``data_seeds``.
         data_root: folder that holds one folder per dataset; None lets ``mvtec_*`` suites use the procedural stand-in.
 
     Raises:
@@ -67,6 +68,7 @@ def plan(
     settings = _Overrides(overrides or {})
     protocol = settings.section("protocol", Protocol, {**suite.protocol.model_dump(), **changes.protocol})
     resources = _resources(settings.section("resources", ResourcesRequest, suite.resources.model_dump()), has_gpu)
+    limits = settings.section("limits", Limits, suite.limits.model_dump())
     seeds = settings.seeds("seeds", changes.seeds or suite.seeds)
     data_seeds = settings.seeds("data_seeds", suite.data_seeds)
     methods = []
@@ -123,9 +125,8 @@ def plan(
         notes.append(
             f"weights: random for {', '.join(untrained)} (untrained features: compare methods, not published numbers)"
         )
-    return Plan(
-        suite.name, suite.title, profile, tuple(specs), changes.latency or suite.latency, data_root, tuple(notes)
-    )
+    latency = changes.latency or suite.latency
+    return Plan(suite.name, suite.title, profile, tuple(specs), latency, limits, data_root, tuple(notes))
 
 
 def _has_gpu() -> bool:

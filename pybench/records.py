@@ -87,6 +87,17 @@ class TrialSpec(BaseModel):
         return digest(self.model_dump(mode="json", include=fields))
 
 
+class Attempt(BaseModel):
+    """One time that a trial was begun and did not come to its end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    node: str = Field(description="name of the machine, empty where it had not begun")
+    started: str
+    ended: str
+    reason: str
+
+
 class Record(BaseModel):
     """What a trial left behind. ``metrics`` maps a name to its value, or to None with the reason in ``undefined``."""
 
@@ -103,6 +114,7 @@ class Record(BaseModel):
     by_defect_type: dict[str, dict[str, float | None]] = {}
     intervals: dict[str, tuple[float, float]] = {}
     remarks: list[str] = []
+    attempts: list[Attempt] = Field([], description="earlier ones of the same run")
     counts: dict[str, int] = {}
     timings: dict[str, float] = {}
     peak_memory_mb: float | None = None

@@ -109,7 +109,9 @@ class _Jobs:
             self._fingerprints[identity] = fingerprint([*samples.train, *samples.test])
         of_result = (self._fingerprints[identity], code_version(spec), self._assets_of(spec))
         place = self.store.place(spec, *of_result)
-        return Job(spec, self.plan.data_root, registry.plugin_folders(), *of_result, underway=place.absolute())
+        return Job(
+            spec, self.plan.data_root, registry.plugin_folders(), *of_result, place.absolute(), self.plan.limits.minutes
+        )
 
     def _assets_of(self, spec: TrialSpec) -> dict[str, str]:
         cls: type[Method] = registry.load("method", spec.method)

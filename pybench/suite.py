@@ -55,6 +55,12 @@ class ResourcesRequest(_Strict):
     backend: Literal["auto", "cuda", "avx512", "avx2", "portable", "reference"] = "auto"
 
 
+class Limits(_Strict):
+    """What a trial may use; no part of its key, because no result depends on it."""
+
+    minutes: float = Field(1440, gt=0, description="a trial that runs longer is stopped and recorded as a timeout")
+
+
 class Profile(_Strict):
     """What a profile changes in the suite: budgets, never definitions. ``categories`` maps a dataset of the suite to
     those of its categories that the profile keeps."""
@@ -80,6 +86,7 @@ class Suite(_Strict):
     protocol: Protocol = Protocol()
     latency: LatencyProtocol | None = LatencyProtocol()
     resources: ResourcesRequest = ResourcesRequest()
+    limits: Limits = Limits()
     profiles: dict[ProfileName, Profile] = {}
 
 

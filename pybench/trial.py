@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import platform
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -26,11 +28,11 @@ from pybench.metrics._curves import curves
 from pybench.metrics._evaluate import by_defect_type, evaluate
 from pybench.ops import dispatch
 from pybench.ops.regions import connected_regions
-from pybench.records import Record, Status, TrialSpec
+from pybench.records import Attempt, Record, Status, TrialSpec
 from pybench.training import TrainingError
 from pybench.types import Context, Evaluation, InputError, Method, Prediction, Region, Sample
 
-_BATCH = 8  # test images a call of predict; results must not depend on it
+BATCH = 8  # test images a call of predict; results must not depend on it
 
 
 class MethodError(Exception):
@@ -41,7 +43,8 @@ class MethodError(Exception):
 class Job:
     """A trial as it travels to a worker: the spec and where the worker finds data and plug-ins.
 
-    ``underway`` is a folder for checkpoints and a line on how far the trial is; None keeps neither.
+    ``underway`` is a folder for checkpoints and a line on how far the trial is; None keeps neither. ``minutes`` is how
+    long it may run, where its executor can stop it; ``batch`` is how many images it predicts at once.
     """
 
     spec: TrialSpec
@@ -51,6 +54,8 @@ class Job:
     code_version: str
     assets: dict[str, str]
     underway: Path | None = None
+    minutes: float = math.inf
+    batch: int = BATCH
 
 
 @dataclass(frozen=True)
@@ -61,21 +66,41 @@ class Outcome:
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     examples: bytes | None = None
 
+    def after(self, attempts: list[Attempt]) -> Outcome:
+        """The outcome of a trial that was attempted before."""
+        return replace(self, record=self.record.model_copy(update={"attempts": [*attempts, *self.record.attempts]}))
+
 
 def run_trial(job: Job) -> Outcome:
-    """Run a trial; a method's failure gives a ``failed`` record with the reason and the traceback."""
+    """Run a trial; a method's failure gives a ``failed`` record with the reason and the traceback.
+
+    Where memory runs out, it is run once more with one image at a time.
+    """
+    outcome = _try(job)
+    if outcome.record.status != "out_of_memory" or job.batch == 1:
+        return outcome
+    first = outcome.record
+    attempt = Attempt(node=platform.node(), started=first.started, ended=first.finished, reason=first.reason)
+    return _try(replace(job, batch=1)).after([attempt])
+
+
+def _try(job: Job) -> Outcome:
     started = now()
     try:
         for folder in job.plugins:
             registry.add_plugins(folder)
         return _run(job, started)
     except Exception as error:
-        reason = (
-            str(error)
-            if isinstance(error, InputError | MethodError | TrainingError)
-            else f"{type(error).__name__}: {error}"
-        )
-        return Outcome(unfinished(job, started, "failed", reason, traceback.format_exc()))
+        expected = isinstance(error, InputError | MethodError | TrainingError)
+        reason = str(error) if expected else f"{type(error).__name__}: {error}"
+        status: Status = "out_of_memory" if _is_out_of_memory(error) else "failed"
+        return Outcome(unfinished(job, started, status, reason, traceback.format_exc()))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Torch has an error of its own for a GPU's memory, and a plain one for the machine's."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
 def unfinished(job: Job, started: str, status: Status, reason: str, trace: str = "") -> Record:
@@ -137,7 +162,7 @@ def _run(job: Job, started: str) -> Outcome:
             method.fit(train)
         gallery = Gallery(Geometry.of(method.params))
         with timer("predict"):
-            predictions = _predict(method, samples.test, gallery)
+            predictions = _predict(method, samples.test, job.batch, gallery)
         with timer("held_out"):
             held_out = _held_out(job, samples.train, timer.spend)
     with timer("metrics"):
@@ -190,12 +215,14 @@ class _Predictions:
     vectors: dict[str, NDArray[np.float32]]
 
 
-def _predict(method: Method, samples: Sequence[Sample], gallery: Gallery | None = None) -> _Predictions:
+def _predict(
+    method: Method, samples: Sequence[Sample], batch_size: int, gallery: Gallery | None = None
+) -> _Predictions:
     scores: list[NDArray[np.float64]] = []
     vectors: dict[str, list[NDArray[np.float32]]] = {}
     maps: list[NDArray[np.float32]] = []
     shapes: list[tuple[int, int]] = []
-    for batch in DecodedImages(samples).batches(_BATCH):
+    for batch in DecodedImages(samples).batches(batch_size):
         prediction = method.predict(batch)
         _check(prediction, len(batch), method.params.input_size)
         if gallery is not None:
@@ -246,7 +273,7 @@ def _held_out(job: Job, train: Sequence[Sample], spend: Callable[[str, float], N
         out = order[fold::folds]
         method = build_method(job, f"fold-{fold + 1}-of-{folds}", spend)
         method.fit(DecodedImages([train[index] for index in order if index not in out]))
-        scores[out] = _predict(method, [train[index] for index in out]).scores
+        scores[out] = _predict(method, [train[index] for index in out], job.batch).scores
     return scores
 
 

@@ -24,6 +24,13 @@ def reporter(folder: Path, fit: str) -> Callable[[str], None]:
     return report
 
 
+def last_line(folder: Path) -> str:
+    """What a trial reported last; empty where it reported nothing that can be seen from here."""
+    with contextlib.suppress(OSError, ValueError):
+        return (folder / _PROGRESS).read_text(encoding="utf-8")
+    return ""
+
+
 def latest(folder: Path) -> tuple[str, str] | None:
     """Name of the trial that reported last below this folder, and what; None where none has."""
     with contextlib.suppress(OSError, ValueError):

@@ -64,6 +64,18 @@ PLUGINS = {
     "no_maps": ("Gives scores only.", "pass", "maps = None"),
     "segfault": ("Kills its process.", "os.kill(os.getpid(), signal.SIGSEGV)", "pass"),
     "spends": ("Says that 100 s of its fit were another's.", "self.context.spend('sharpening', 100.0)", "pass"),
+    "flaky": (
+        "Kills its process the first time.",
+        "marker = Path(self.params.marker); there = marker.exists(); marker.touch(); "
+        "there or os.kill(os.getpid(), signal.SIGKILL)",
+        "pass",
+    ),
+    "hangs": ("Never comes to an end.", "self.context.report('half way'); time.sleep(3600)", "pass"),
+    "greedy": (
+        "Has memory for one image only.",
+        "pass",
+        'if len(images) > 1: raise RuntimeError("DefaultCPUAllocator: can\'t allocate memory")',
+    ),
     "slow": ("Takes its time.", "time.sleep(0.5)", "pass"),
     "waits": (
         "Waits until its marker file is there.",

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import platform
+import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 # Before ray is imported, which reads them: no usage report, no warning about a start-up default that we do not touch.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
+from ray import ObjectRefGenerator
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
+from pybench import underway
 from pybench.environment import usable_cores
 from pybench.latency import measure, node_lock
-from pybench.records import Latency, Status
+from pybench.records import Attempt, Latency, Status
 from pybench.suite import LatencyProtocol
 from pybench.trial import Job, Outcome, now, run_trial, unfinished
 from pybench.types import InputError
 
-_RETRIES = 3  # of a task whose worker or node died
+_RETRIES = 3  # of a trial whose worker or node died
 
 
 class RayExecutor:
     """Keeps a bounded window of tasks in flight, so that jobs are made no earlier than they are needed.
+
+    A trial whose worker or node dies is begun again, at most three times; one that runs longer than it may is stopped
+    with its worker.
 
     Args:
         address: of a running cluster (``auto`` finds one on this machine); None starts one here and ends it on close.
@@ -48,28 +57,38 @@ class RayExecutor:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise InputError(f"--address {address}: cannot join this Ray cluster: {error}") from error
-        self._trial = ray.remote(max_retries=_RETRIES)(_locked_trial)
+        # Retries are ours, because Ray's would not tell when a trial was begun, and would begin one that hung again.
+        self._trial = ray.remote(max_retries=0, num_returns="streaming")(_locked_trial)
         self._latency = ray.remote(max_retries=0)(measure)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         waiting, exhausted = iter(jobs), False
-        in_flight: dict[ray.ObjectRef[Outcome], tuple[Job, str]] = {}
+        in_flight: dict[ObjectRefGenerator, _Task] = {}
         try:
             while True:
-                room = not exhausted and len(in_flight) < self._window(in_flight)
+                room = not exhausted and len(in_flight) < self._window(in_flight.values())
                 # An outcome goes out before the next job is made, which may draw images: a kill must not lose it.
-                done = ray.wait(list(in_flight), num_returns=1, timeout=0 if room else None)[0] if in_flight else []
-                if done:
-                    yield self._outcome(done[0], *in_flight.pop(done[0]))
-                elif not room:
-                    return
-                elif (job := next(waiting, None)) is None:
+                if (stream := _ready(in_flight, wait=not room)) is not None:
+                    task = in_flight.pop(stream)
+                    outcome = task.next(stream)
+                    if outcome is not None:
+                        yield outcome
+                    elif task.is_begun:
+                        in_flight[stream] = task
+                    else:
+                        in_flight[self._submit(task.job)] = task
+                elif room and (job := next(waiting, None)) is not None:
+                    in_flight[self._submit(job)] = _Task(job)
+                elif room:
                     exhausted = True
-                else:
-                    in_flight[self._submit(job)] = (job, now())
+                elif not in_flight:
+                    return
+                for stream, task in in_flight.items():
+                    if task.is_late():
+                        ray.cancel(stream, force=True)
         finally:
-            for reference in in_flight:
-                ray.cancel(reference, force=True)
+            for stream in in_flight:
+                ray.cancel(stream, force=True)
 
     def measure(self, job: Job, protocol: LatencyProtocol) -> Latency:
         node = max(
@@ -82,30 +101,93 @@ class RayExecutor:
     def close(self) -> None:
         ray.shutdown()
 
-    def _submit(self, job: Job) -> ray.ObjectRef[Outcome]:
+    def _submit(self, job: Job) -> ObjectRefGenerator:
         resources = job.spec.resources
         gpus = 1 if resources.device == "cuda" else 0
         return self._trial.options(num_cpus=resources.threads, num_gpus=gpus).remote(job)
 
     @staticmethod
-    def _window(in_flight: dict[ray.ObjectRef[Outcome], tuple[Job, str]]) -> int:
+    def _window(tasks: Iterable[_Task]) -> int:
         """Enough tasks to fill the cluster, and as many again that wait on it."""
-        threads = min((job.spec.resources.threads for job, _ in in_flight.values()), default=1)
+        threads = min((task.job.spec.resources.threads for task in tasks), default=1)
         return 2 * max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
 
-    @staticmethod
-    def _outcome(reference: ray.ObjectRef[Outcome], job: Job, started: str) -> Outcome:
+
+@dataclass(frozen=True)
+class _Begun:
+    """What a trial says first: where and when it was begun."""
+
+    node: str
+    moment: str
+
+
+@dataclass
+class _Task:
+    """A job in flight: since when its present attempt runs, and what became of earlier ones."""
+
+    job: Job
+    begun: _Begun | None = None
+    deadline: float = math.inf
+    earlier: list[Attempt] = field(default_factory=list)
+
+    @property
+    def is_begun(self) -> bool:
+        return self.begun is not None
+
+    def is_late(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def next(self, stream: ObjectRefGenerator) -> Outcome | None:
+        """Take what the task tells: its outcome, or None where it goes on, or has to be begun again."""
         try:
-            outcome: Outcome = ray.get(reference)
+            told = ray.get(next(stream))
         except RayTaskError:
             raise  # run_trial catches what a method raises: this is a defect of pybench, and must be seen
         except RayError as error:
-            status: Status = "out_of_memory" if isinstance(error, OutOfMemoryError) else "failed"
+            return self._lost(error)
+        if isinstance(told, _Begun):
+            self.begun, self.deadline = told, time.monotonic() + 60 * self.job.minutes
+            return None
+        outcome: Outcome = told
+        return outcome.after(self.earlier)
+
+    def _lost(self, error: RayError) -> Outcome | None:
+        """The attempt came to nothing; None where there shall be another."""
+        was_late, begun = self.is_late(), self.begun or _Begun("", now())
+        self.begun, self.deadline = None, math.inf
+        if was_late:
+            return self._end(begun, "timeout", f"took longer than {self.job.minutes:g} minutes{self._last_words()}")
+        is_memory = isinstance(error, OutOfMemoryError)
+        if is_memory and self.job.batch == 1:
+            return self._end(begun, "out_of_memory", "its worker was killed for its memory", str(error))
+        if len(self.earlier) == _RETRIES:
             reason = f"its worker died {_RETRIES + 1} times ({type(error).__name__})"
-            return Outcome(unfinished(job, started, status, reason, str(error)))
-        return outcome
+            return self._end(begun, "failed", reason, str(error))
+        reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        self.earlier.append(Attempt(node=begun.node, started=begun.moment, ended=now(), reason=reason))
+        if is_memory:
+            self.job = replace(self.job, batch=1)
+        return None
+
+    def _end(self, begun: _Begun, status: Status, reason: str, details: str = "") -> Outcome:
+        return Outcome(unfinished(self.job, begun.moment, status, reason, details)).after(self.earlier)
+
+    def _last_words(self) -> str:
+        """What the trial reported last, where that can be seen from here."""
+        words = "" if self.job.underway is None else underway.last_line(self.job.underway)
+        return f"; its last words: {words}" if words else ""
 
 
-def _locked_trial(job: Job) -> Outcome:
+def _ready(streams: Iterable[ObjectRefGenerator], *, wait: bool) -> ObjectRefGenerator | None:
+    """A stream with something to take, within a second where that is waited for."""
+    streams = list(streams)
+    if not streams:
+        return None
+    ready, _ = ray.wait(streams, num_returns=1, timeout=1.0 if wait else 0, fetch_local=False)
+    return ready[0] if ready else None
+
+
+def _locked_trial(job: Job) -> Iterator[_Begun | Outcome]:
     with node_lock(exclusive=False):
-        return run_trial(job)
+        yield _Begun(platform.node(), now())
+        yield run_trial(job)

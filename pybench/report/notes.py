@@ -77,6 +77,15 @@ def remarks(records: Iterable[Record], limit: int = 5) -> list[str]:
     return notes if len(notes) <= limit else [*notes[:limit], f"and {len(notes) - limit} more remarks (--format json)"]
 
 
+def attempts(records: Iterable[Record]) -> list[str]:
+    """One note per reason why trials were begun again."""
+    places: dict[str, list[str]] = {}
+    for record in records:
+        for attempt in record.attempts:
+            places.setdefault(attempt.reason, []).append(_place(record))
+    return [f"begun again: {reason} ({listed(at)})" for reason, at in places.items()]
+
+
 def adaptations(records: Iterable[Record]) -> list[str]:
     """What training the adapted backbones cost, which no method's time to fit holds."""
     made = [record.provenance.get("adaptation") for record in records]

@@ -162,6 +162,7 @@ def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequen
             *mean_notes,
             *notes.undefined(records, metrics),
             *notes.failures(records),
+            *notes.attempts(records),
             *notes.remarks(records),
             *notes.adaptations(records),
             *notes.latency_notes([row.latency for row in rows if row.latency]),

@@ -48,9 +48,10 @@ def cluster() -> Iterator[Shared]:
 
 @pytest.fixture
 def make_plan(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) -> Callable[..., Plan]:
-    def make(*methods: str, extra: str = "latency: null") -> Plan:
+    def make(*methods: str, extra: str = "latency: null", overrides: dict[str, str] | None = None) -> Plan:
         registry.add_plugins(plugins)
-        return plan(*load_suite(str(write_suite(*methods, extra=extra))), profile="paper", data_root=data_root)
+        suite = load_suite(str(write_suite(*methods, extra=extra)))
+        return plan(*suite, profile="paper", data_root=data_root, overrides=overrides)
 
     return make
 
@@ -80,3 +81,41 @@ def test_a_method_that_kills_its_worker_fails_alone(
     assert "its worker died" in found["lid/segfault"].reason
     assert found["plate/raising"].reason == "ValueError: the lamp is broken"
     assert found["lid/difference"].status == found["plate/difference"].status == "ok"
+    attempts = found["lid/segfault"].attempts
+    assert len(attempts) == 3
+    assert all(attempt.node and attempt.started < attempt.ended for attempt in attempts)
+    assert "WorkerCrashedError" in attempts[0].reason
+
+
+def test_a_worker_that_dies_once_costs_an_attempt(
+    cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    planned = make_plan("flaky", "difference", overrides={"flaky.marker": str(tmp_path / "marker")})
+    found = records(planned, tmp_path / "run", cluster)
+    assert {record.status for record in found.values()} == {"ok"}
+    assert sorted(len(found[name].attempts) for name in ("lid/flaky", "plate/flaky")) in ([0, 1], [1, 1])
+    assert not found["lid/difference"].attempts
+    assert found["lid/flaky"].metrics == found["lid/difference"].metrics
+
+
+def test_a_trial_that_hangs_is_stopped(cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    planned = make_plan("hangs", "difference", extra="latency: null\nlimits: {minutes: 0.05}")
+    found = records(planned, tmp_path / "run", cluster)
+    for category in ("lid", "plate"):
+        record = found[f"{category}/hangs"]
+        assert record.status == "timeout"
+        assert record.reason == "took longer than 0.05 minutes; its last words: half way"
+        assert record.started < record.finished
+        assert not record.attempts
+        assert found[f"{category}/difference"].status == "ok"
+
+
+def test_where_memory_runs_out_images_are_predicted_one_by_one(
+    cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    found = records(make_plan("greedy", "difference"), tmp_path / "run", cluster)
+    record = found["lid/greedy"]
+    assert record.status == "ok"
+    assert record.metrics == found["lid/difference"].metrics
+    (attempt,) = record.attempts
+    assert "can't allocate memory" in attempt.reason

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pybench.records import Record, Resources, Result, Status, TrialSpec
+from pybench.records import Attempt, Record, Resources, Result, Status, TrialSpec
 from pybench.report.names import UNDEFINED
 from pybench.report.summary import Summary, columns_of, summaries
 from pybench.types import InputError
@@ -164,6 +164,14 @@ def test_default_metrics_are_the_headline_ones() -> None:
 def test_unknown_metric_names_the_nearest() -> None:
     with pytest.raises(InputError, match="unknown metric 'aupro'; did you mean 'aupro_30'"):
         summaries([trial("lid", "a", 0.5)], ["aupro"])
+
+
+def test_trials_that_were_begun_again_are_named() -> None:
+    attempt = Attempt(node="here", started="1", ended="2", reason="WorkerCrashedError: gone")
+    results = [trial("lid", "a", 0.9), trial("plate", "a", 0.9)]
+    for result in results:
+        result.record.attempts.append(attempt)
+    assert "begun again: WorkerCrashedError: gone (lid/a, plate/a)" in one(results).notes
 
 
 def test_a_training_that_trials_share_is_counted_once() -> None:
