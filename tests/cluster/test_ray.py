@@ -11,22 +11,12 @@ from pybench import registry
 from pybench.executors.inline import InlineExecutor
 from pybench.executors.ray import RayExecutor
 from pybench.plan import Plan, plan
-from pybench.records import Latency, Record, TrialSpec
+from pybench.records import Record
 from pybench.run import run
 from pybench.store import Store
 from pybench.suite import load_suite
 
-
-class Quiet:
-    """A listener that says nothing."""
-
-    def started(self, total: int) -> None: ...
-
-    def trial(self, record: Record, *, reused: bool) -> None: ...
-
-    def measuring(self, spec: TrialSpec) -> None: ...
-
-    def latency(self, latency: Latency) -> None: ...
+from .listeners import Quiet
 
 
 class Shared:

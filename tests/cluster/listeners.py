@@ -1,0 +1,17 @@
+"""What the cluster tests have in common."""
+
+from __future__ import annotations
+
+from pybench.records import Latency, Record, TrialSpec
+
+
+class Quiet:
+    """A listener that says nothing."""
+
+    def started(self, total: int) -> None: ...
+
+    def trial(self, record: Record, *, reused: bool) -> None: ...
+
+    def measuring(self, spec: TrialSpec) -> None: ...
+
+    def latency(self, latency: Latency) -> None: ...
