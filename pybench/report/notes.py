@@ -88,12 +88,16 @@ def attempts(records: Iterable[Record]) -> list[str]:
 
 def adaptations(records: Iterable[Record]) -> list[str]:
     """What training the adapted backbones cost, which no method's time to fit holds."""
-    made = [record.provenance.get("adaptation") for record in records]
-    seconds = {one["entry"]: one["seconds"] for one in made if one}
-    if not seconds:
+    made = [one for record in records if (one := record.provenance.get("adaptation"))]
+    if not made:
         return []
+    seconds = {one["entry"]: one["seconds"] for one in made}
     trainings = _counted(len(seconds), "adapted backbone")
-    return [f"{trainings}, trained for {statistics.fmean(seconds.values()):.0f} s in the mean, beside the time to fit"]
+    damaged = dict.fromkeys(file for one in made if (file := one.get("took_the_place_of_damaged")))
+    return [
+        f"{trainings}, trained for {statistics.fmean(seconds.values()):.0f} s in the mean, beside the time to fit",
+        *(f"! {file} was damaged; trained anew" for file in damaged),
+    ]
 
 
 def first_line(reason: str) -> str:

@@ -175,14 +175,15 @@ def test_trials_that_were_begun_again_are_named() -> None:
 
 
 def test_a_training_that_trials_share_is_counted_once() -> None:
-    def adapted(entry: str, seconds: float) -> dict[str, Any]:
-        return {"adaptation": {"entry": entry, "seconds": seconds}}
+    def adapted(entry: str, seconds: float, **more: str) -> dict[str, Any]:
+        return {"adaptation": {"entry": entry, "seconds": seconds, **more}}
 
     results = [
         trial("lid", "a", 0.9, provenance=adapted("x", 100.0)),
         trial("lid", "b", 0.9, provenance=adapted("x", 100.0)),
-        trial("plate", "a", 0.9, provenance=adapted("y", 300.0)),
+        trial("plate", "a", 0.9, provenance=adapted("y", 300.0, took_the_place_of_damaged="y.kept")),
         trial("plate", "c", 0.9),
     ]
     assert "2 adapted backbones, trained for 200 s in the mean, beside the time to fit" in one(results).notes
+    assert "! y.kept was damaged; trained anew" in one(results).notes
     assert not any("adapted" in note for note in one(results[-1:]).notes)
