@@ -54,9 +54,9 @@ def adapt(
     network.to(memory_format=torch.channels_last)
     with Batches(images, params.batch_size, context, "first", prepare) as batches:
         first = batches.at(0, 0.0)
-    torch.manual_seed(context.seed)
-    matching.start(first)
-    rate = _rate(matching, first, context)
+        torch.manual_seed(context.seed)
+        matching.start(first)
+        rate = _rate(matching, batches, context)
     log = train(
         "adaptation",
         matching,
@@ -72,18 +72,19 @@ def adapt(
     return log, rate
 
 
-def _rate(matching: Matching, batch: Batch, context: Context) -> float:
-    """The learning rate, found by a range test on one batch, or where the checkpoint is one found before."""
+def _rate(matching: Matching, batches: Batches, context: Context) -> float:
+    """The learning rate, found by trying some, or where the checkpoint is one found before."""
     file = None if context.checkpoints is None else context.checkpoints / "learning_rate"
     if file is not None and file.is_file():
         return float(file.read_text())
     context.report("adaptation: finding a learning rate")
 
-    def loss() -> Tensor:
-        torch.manual_seed(context.seed)  # the same places of the batch
+    def loss(step: int) -> Tensor:
+        batch = batches.at(step, 0.0)
+        torch.manual_seed(batches.seed(step))
         return torch.stack(list(matching.loss(batch).values())).sum()
 
-    rate = find_rate(matching, loss, partial(_optimizer, matching)).rate
+    rate = find_rate(matching, loss, partial(_optimizer, matching))
     if file is not None:
         durable.write(file, repr(rate).encode())
     return rate

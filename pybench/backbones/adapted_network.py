@@ -4,6 +4,8 @@ It has no normalisation layers, whose statistics would couple the images of a ba
 variance one on normal images instead (Mishkin and Matas, All you need is a good init, ICLR 2016), which the bank's
 whitened layers make easy. What it learns stands beside the bank's own channels, which pass through a linear map that
 starts as the identity: before training, and where training teaches nothing, features are about those of the bank.
+The network itself sees them on a scale that is logarithmic far from zero: what whitening makes of a defect can be tens
+of standard deviations away, and with nothing that normalises it trainings diverged.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class AdaptedNetwork(nn.Module):
         bank = [layer - mean for layer, mean in zip(bank, self.means, strict=True)]
         layers: list[Tensor] = []
         for index, (given, entry, block) in enumerate(zip(bank, self.entries, self.blocks, strict=True)):
-            entered = entry(given)
+            entered = entry(given.asinh())
             if index:
                 entered = entered + self.downs[index - 1](layers[-1])
             layers.append(block(entered.relu()))
