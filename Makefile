@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint sanitize sanitize-threads bench gpu-check wheel clean
+.PHONY: help install run test lint sanitize sanitize-threads bench scale gpu-check wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -36,6 +36,9 @@ sanitize-threads: install  ## what the native ops do on several threads, under T
 
 bench: install  ## the benchmarks of the native ops, each beside what a user would otherwise call
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,iqr,rounds
+
+scale: install  ## what pybench itself costs: 20,000 trials that do nothing
+	$(BIN)/python tests/scale/measure.py
 
 gpu-check: install  ## build the ops for this machine's NVIDIA GPU, check them against float64 and time them
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --config-settings cmake.define.PYBENCH_CUDA=ON --editable .

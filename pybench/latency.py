@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from torch import Tensor
 from pybench import data, memory, registry
 from pybench.environment import environment, usable_cores
 from pybench.images import DecodedImages
+from pybench.node_lock import node_lock
 from pybench.records import Latency, Timing
 from pybench.suite import LatencyProtocol
 from pybench.trial import Job, build_method, now
@@ -39,15 +37,6 @@ def measure(job: Job, protocol: LatencyProtocol) -> Latency:
         registry.add_plugins(folder)
     with node_lock(exclusive=True):
         return _measure(job, protocol)
-
-
-@contextlib.contextmanager
-def node_lock(*, exclusive: bool) -> Iterator[None]:
-    """Trials share this machine's lock, a latency measurement has it alone."""
-    path = Path(tempfile.gettempdir()) / f"pybench-{os.getuid()}.lock"
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-        yield
 
 
 def timing(milliseconds: NDArray[np.float64]) -> Timing:
@@ -77,7 +66,7 @@ def _interval(ordered: NDArray[np.float64], level: float) -> tuple[float, float]
 
 
 def _measure(job: Job, protocol: LatencyProtocol) -> Latency:
-    cores = usable_cores()
+    started, cores = now(), usable_cores()
     spec = job.spec.model_copy(update={"resources": job.spec.resources.model_copy(update={"threads": cores})})
     samples = data.load(spec, job.data_root)
     memory.reset_peak()
@@ -113,6 +102,7 @@ def _measure(job: Job, protocol: LatencyProtocol) -> Latency:
         flags=(f"busy machine: others used {others:.0%} of its CPU time",) if others > _BUSY_SHARE else (),
         manifest={**environment(), "load_average": os.getloadavg(), "cpu_share_of_others": round(others, 3)},
         code_version=job.code_version,
+        started=started,
         finished=now(),
     )
 

@@ -12,14 +12,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from pybench import registry, strict_yaml
-from pybench.records import Protocol, Resources, RtoOptions, TrialSpec
+from pybench.records import Protocol, Resources, RtoOptions
 from pybench.registry import unknown
+from pybench.specs import DatasetChoice, MethodChoice, Specs
 from pybench.strict_yaml import Document
 from pybench.suite import DatasetEntry, LatencyProtocol, Limits, MethodEntry, Profile, ResourcesRequest, Suite
 from pybench.types import Dataset, InputError, Method, MethodParams
 
 _STANDIN = "_standin"
-_FILTERS = ("dataset", "category", "method", "seed", "data_seed")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Plan:
     suite: str
     title: str
     profile: str
-    specs: tuple[TrialSpec, ...]
+    specs: Specs
     latency: LatencyProtocol | None
     limits: Limits
     data_root: Path | None
@@ -74,11 +74,13 @@ def plan(
     methods = []
     choices: dict[str, set[str]] = {}
     for index, method in enumerate(suite.methods):
+        cls: type[Method] = registry.load("method", method.name)
         for params, choice in _grid(method, index, changes, profile, settings, document):
-            methods.append((method, params))
+            of_method = seeds if cls.is_stochastic(params) else seeds[:1]
+            methods.append(MethodChoice(method.name, method.label, params.model_dump(mode="json"), of_method))
             if choice:
                 choices.setdefault(choice, set()).add(method.name)
-    specs = []
+    datasets = []
     for index, entry in enumerate(suite.datasets):
         name, options = _dataset(entry, index, changes, settings, document, data_root)
         if name != entry.name:
@@ -88,45 +90,26 @@ def plan(
             )
         rto = settings.section("rto", RtoOptions, entry.rto.model_dump()) if entry.rto else None
         kept = changes.categories.get(entry.name)
-        categories = [
-            category
-            for category in entry.categories or registry.load("dataset", name).info.categories
-            if kept is None or category in kept
-        ]
-        for data_seed, category, (method, params) in itertools.product(data_seeds, categories, methods):
-            cls: type[Method] = registry.load("method", method.name)
-            for seed in seeds if cls.is_stochastic(params) else seeds[:1]:
-                specs.append(
-                    TrialSpec(
-                        suite=suite.name,
-                        dataset=name,
-                        category=category,
-                        dataset_options=options,
-                        rto=rto,
-                        data_seed=data_seed,
-                        method=method.name,
-                        label=method.label,
-                        params=params.model_dump(mode="json"),
-                        seed=seed,
-                        profile=profile,
-                        metrics=suite.metrics or tuple(registry.names("metric")),
-                        protocol=protocol,
-                        resources=resources,
-                    )
-                )
+        known = entry.categories or registry.load("dataset", name).info.categories
+        categories = tuple(category for category in known if kept is None or category in kept)
+        datasets.append(DatasetChoice(name, categories, options, rto))
     settings.refuse_unused()
-    specs = _filtered(specs, filters or {})
+    metrics = suite.metrics or tuple(registry.names("metric"))
+    specs = Specs(
+        suite.name, profile, metrics, protocol, resources, tuple(datasets), data_seeds, tuple(methods)
+    ).filtered(filters or {})
+    of_each = specs.of_each_method()
     for choice, names in choices.items():
-        for_methods = sorted(names & {spec.method for spec in specs})
+        for_methods = sorted(names & {spec.method for spec in of_each})
         if for_methods:
             notes.append(f"weights: auto took {choice} (for {', '.join(for_methods)})")
-    untrained = sorted({spec.method for spec in specs if spec.params.get("weights") == "random"})
+    untrained = sorted({spec.method for spec in of_each if spec.params.get("weights") == "random"})
     if untrained:
         notes.append(
             f"weights: random for {', '.join(untrained)} (untrained features: compare methods, not published numbers)"
         )
     latency = changes.latency or suite.latency
-    return Plan(suite.name, suite.title, profile, tuple(specs), latency, limits, data_root, tuple(notes))
+    return Plan(suite.name, suite.title, profile, specs, latency, limits, data_root, tuple(notes))
 
 
 def _has_gpu() -> bool:
@@ -215,21 +198,6 @@ def _grid(
                 )
                 lines.append(f"{place}: {problem}")
             raise InputError("\n".join(lines)) from error
-
-
-def _filtered(specs: list[TrialSpec], filters: dict[str, str]) -> list[TrialSpec]:
-    for key, value in filters.items():
-        if key not in _FILTERS:
-            raise InputError(f"--filter {key}={value}: {unknown('filter', key, _FILTERS)}")
-        wanted = value.split(",")
-        there = sorted({str(getattr(spec, key)) for spec in specs})
-        for item in wanted:
-            if item not in there:
-                raise InputError(f"--filter {key}={value}: {unknown(key, item, there)}")
-        specs = [spec for spec in specs if str(getattr(spec, key)) in wanted]
-    if not specs:
-        raise InputError("the filters leave no trial to run")
-    return specs
 
 
 class _Overrides:

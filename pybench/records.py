@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pybench.hashing import digest
@@ -134,6 +135,19 @@ class Record(BaseModel):
     )
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """A record, the arrays that are kept beside it, and the contact sheet of its worst examples as a PNG file."""
+
+    record: Record
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    examples: bytes | None = None
+
+    def after(self, attempts: list[Attempt]) -> Outcome:
+        """The outcome of a trial that was attempted before."""
+        return replace(self, record=self.record.model_copy(update={"attempts": [*attempts, *self.record.attempts]}))
+
+
 class Timing(BaseModel):
     """Order statistics of repeated calls, in milliseconds. ``p99`` is None below 662 calls, where its 95 % interval
     would need an order statistic that is not there; ``intervals`` holds the 95 % intervals of the percentiles."""
@@ -173,6 +187,7 @@ class Latency(BaseModel):
     flags: tuple[str, ...]
     manifest: dict[str, Any]
     code_version: str
+    started: str = Field("", description="when its machine was free for it; the fit comes first")
     finished: str
 
 

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 
 from pybench import durable
 from pybench.hashing import digest
-from pybench.records import SCHEMA_VERSION, Latency, Record, Result, TrialSpec
+from pybench.records import SCHEMA_VERSION, Latency, Outcome, Record, Result, TrialSpec
 from pybench.registry import unknown
 from pybench.types import InputError
 
@@ -40,30 +40,34 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, record: Record, arrays: dict[str, NDArray[Any]], examples: bytes | None = None) -> Record:
-        """Keep a record, its arrays and its contact sheet (a PNG file's content).
+    def write(self, *outcomes: Outcome) -> list[Record]:
+        """Keep records with what stands beside them; returns them with the names of that.
 
-        A record of the same key that is there already moves to the attempts.
+        A record of the same key that is there already moves to the attempts. What the trials had left under way is
+        removed. Several are brought to the disk together, which takes about as long as one.
 
-        What the trial had left under way is removed.
+        Raises:
+            InputError: the disk is full, or cannot be written for another reason.
         """
-        path = self._path(record.spec)
-        beside = {"curves": _write_by_hash(path, "npz", _npz(arrays)) if arrays else None}
-        beside["examples"] = _write_by_hash(path, "png", examples) if examples else None
-        record = record.model_copy(update=beside)
-        self._retire(path)
-        durable.write(path, _json(record))
-        self.forget(record.spec, record.fingerprint, record.code_version, record.assets)
-        return record
+        records: list[Record] = []
+        beside: dict[Path, bytes] = {}
+        for outcome in outcomes:
+            path = self._path(outcome.record.spec)
+            files = _beside(outcome)
+            beside |= {path.with_name(name): content for name, content in files.values()}
+            beside |= self._retired(path)
+            names = {field: files[field][0] if field in files else None for field in ("curves", "examples")}
+            records.append(outcome.record.model_copy(update=names))
+        durable.write_all(beside)  # before the records that name them
+        durable.write_all({self._path(record.spec): _json(record) for record in records})
+        for record in records:
+            self.forget(record.spec, record.fingerprint, record.code_version, record.assets)
+        return records
 
-    def finished(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> Record | None:
-        """The record of a trial that need not run again: it ended well, on the same data, code and weights."""
+    def record(self, spec: TrialSpec) -> Record | None:
+        """What there is of a trial, however it ended and whatever it was made of."""
         path = self._path(spec)
-        if not path.is_file():
-            return None
-        record = _read(Record, path)
-        same = (record.fingerprint, record.code_version, record.assets) == (fingerprint, code_version, assets)
-        return record if same and record.status in ("ok", "skipped") else None
+        return _read(Record, path) if path.is_file() else None
 
     @property
     def underway(self) -> Path:
@@ -109,11 +113,13 @@ class Store:
     def _latency_path(self, key: str) -> Path:
         return self.folder / _LATENCY / f"{key}.json"
 
-    def _retire(self, path: Path) -> None:
-        if path.is_file():
-            previous: Record = _read(Record, path)
-            stamp = previous.finished.replace(":", "").replace("+0000", "Z")
-            durable.write(self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json", _json(previous))
+    def _retired(self, path: Path) -> dict[Path, bytes]:
+        """The record that is there, under the name that it has among the attempts."""
+        if not path.is_file():
+            return {}
+        previous: Record = _read(Record, path)
+        stamp = previous.finished.replace(":", "").replace("+0000", "Z")
+        return {self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json": _json(previous)}
 
 
 def find_runs(name: str | Path) -> list[Store]:
@@ -160,11 +166,17 @@ def _json(value: BaseModel) -> bytes:
     return (json.dumps(value.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()
 
 
-def _write_by_hash(record: Path, suffix: str, content: bytes) -> str:
-    """Write a file beside a record; returns its name, which is that of its content."""
-    name = f"{hashlib.sha256(content).hexdigest()[:16]}.{suffix}"
-    durable.write(record.with_name(name), content)
-    return name
+def _beside(outcome: Outcome) -> dict[str, tuple[str, bytes]]:
+    """The files beside a record: by its field, their names, which are those of their contents, and the contents."""
+    contents = {}
+    if outcome.arrays:
+        contents["curves"] = "npz", _npz(outcome.arrays)
+    if outcome.examples:
+        contents["examples"] = "png", outcome.examples
+    return {
+        field: (f"{hashlib.sha256(content).hexdigest()[:16]}.{suffix}", content)
+        for field, (suffix, content) in contents.items()
+    }
 
 
 def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:

@@ -8,7 +8,7 @@ import platform
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from pybench.metrics._curves import curves
 from pybench.metrics._evaluate import by_defect_type, evaluate
 from pybench.ops import dispatch
 from pybench.ops.regions import connected_regions
-from pybench.records import Attempt, Record, Status, TrialSpec
+from pybench.records import Attempt, Outcome, Record, Status, TrialSpec
 from pybench.training import TrainingError
 from pybench.types import Context, Evaluation, InputError, Method, Prediction, Region, Sample
 
@@ -56,19 +56,6 @@ class Job:
     underway: Path | None = None
     minutes: float = math.inf
     batch: int = BATCH
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A record, the arrays that are kept beside it, and the contact sheet of its worst examples as a PNG file."""
-
-    record: Record
-    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    examples: bytes | None = None
-
-    def after(self, attempts: list[Attempt]) -> Outcome:
-        """The outcome of a trial that was attempted before."""
-        return replace(self, record=self.record.model_copy(update={"attempts": [*attempts, *self.record.attempts]}))
 
 
 def run_trial(job: Job) -> Outcome:

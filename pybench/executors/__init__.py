@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from pybench.records import Latency
+from pybench.records import Latency, Outcome
 from pybench.suite import LatencyProtocol
-from pybench.trial import Job, Outcome
+from pybench.trial import Job
 
 
 class Executor(Protocol):

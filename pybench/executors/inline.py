@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pybench.latency import measure, node_lock
-from pybench.records import Latency
+from pybench.latency import measure
+from pybench.node_lock import node_lock
+from pybench.records import Latency, Outcome
 from pybench.suite import LatencyProtocol
-from pybench.trial import Job, Outcome, run_trial
+from pybench.trial import Job, run_trial
 
 
 class InlineExecutor:

@@ -7,7 +7,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 # Before ray is imported, which reads them: no usage report, no warning about a start-up default that we do not touch.
@@ -20,13 +20,15 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from pybench import underway
 from pybench.environment import usable_cores
-from pybench.latency import measure, node_lock
-from pybench.records import Attempt, Latency, Status
+from pybench.latency import measure
+from pybench.node_lock import node_lock
+from pybench.records import Attempt, Latency, Outcome, Status
 from pybench.suite import LatencyProtocol
-from pybench.trial import Job, Outcome, now, run_trial, unfinished
+from pybench.trial import Job, now, run_trial, unfinished
 from pybench.types import InputError
 
 _RETRIES = 3  # of a trial whose worker or node died
+_SECONDS_BETWEEN_COUNTS = 5.0  # of the cluster's cores, which come and go
 
 
 class RayExecutor:
@@ -60,6 +62,8 @@ class RayExecutor:
         # Retries are ours, because Ray's would not tell when a trial was begun, and would begin one that hung again.
         self._trial = ray.remote(max_retries=0, num_returns="streaming")(_locked_trial)
         self._latency = ray.remote(max_retries=0)(measure)
+        self._cpus, self._counted = 1, -math.inf
+        self._looked = -math.inf
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         waiting, exhausted = iter(jobs), False
@@ -67,8 +71,9 @@ class RayExecutor:
         try:
             while True:
                 room = not exhausted and len(in_flight) < self._window(in_flight.values())
-                # An outcome goes out before the next job is made, which may draw images: a kill must not lose it.
-                if (stream := _ready(in_flight, wait=not room)) is not None:
+                # Outcomes go out before the next job is made, which may draw images: a kill must not lose them.
+                ready = _ready(in_flight, wait=not room)
+                for stream in ready:
                     task = in_flight.pop(stream)
                     outcome = task.next(stream)
                     if outcome is not None:
@@ -77,15 +82,13 @@ class RayExecutor:
                         in_flight[stream] = task
                     else:
                         in_flight[self._submit(task.job)] = task
-                elif room and (job := next(waiting, None)) is not None:
-                    in_flight[self._submit(job)] = _Task(job)
-                elif room:
-                    exhausted = True
-                elif not in_flight:
+                if room and not ready:
+                    if (job := next(waiting, None)) is not None:
+                        in_flight[self._submit(job)] = _Task(job)
+                    exhausted = job is None
+                elif exhausted and not in_flight:
                     return
-                for stream, task in in_flight.items():
-                    if task.is_late():
-                        ray.cancel(stream, force=True)
+                self._stop_late(in_flight)
         finally:
             for stream in in_flight:
                 ray.cancel(stream, force=True)
@@ -106,11 +109,20 @@ class RayExecutor:
         gpus = 1 if resources.device == "cuda" else 0
         return self._trial.options(num_cpus=resources.threads, num_gpus=gpus).remote(job)
 
-    @staticmethod
-    def _window(tasks: Iterable[_Task]) -> int:
+    def _window(self, tasks: Collection[_Task]) -> int:
         """Enough tasks to fill the cluster, and as many again that wait on it."""
+        if time.monotonic() > self._counted + _SECONDS_BETWEEN_COUNTS:
+            self._cpus, self._counted = int(ray.cluster_resources().get("CPU", 1)), time.monotonic()
         threads = min((task.job.spec.resources.threads for task in tasks), default=1)
-        return 2 * max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
+        return 2 * max(1, self._cpus // threads)
+
+    def _stop_late(self, in_flight: dict[ObjectRefGenerator, _Task]) -> None:
+        """Kill the workers of tasks that take too long; looked for once a second."""
+        if time.monotonic() > self._looked + 1:
+            self._looked = time.monotonic()
+            for stream, task in in_flight.items():
+                if task.is_late():
+                    ray.cancel(stream, force=True)
 
 
 @dataclass(frozen=True)
@@ -178,13 +190,14 @@ class _Task:
         return f"; its last words: {words}" if words else ""
 
 
-def _ready(streams: Iterable[ObjectRefGenerator], *, wait: bool) -> ObjectRefGenerator | None:
-    """A stream with something to take, within a second where that is waited for."""
-    streams = list(streams)
+def _ready(streams: Collection[ObjectRefGenerator], *, wait: bool) -> list[ObjectRefGenerator]:
+    """The streams with something to take; where that is waited for, within a second."""
     if not streams:
-        return None
-    ready, _ = ray.wait(streams, num_returns=1, timeout=1.0 if wait else 0, fetch_local=False)
-    return ready[0] if ready else None
+        return []
+    ready, _ = ray.wait(list(streams), num_returns=1, timeout=1.0 if wait else 0, fetch_local=False)
+    if ready and len(streams) > 1:
+        ready, _ = ray.wait(list(streams), num_returns=len(streams), timeout=0, fetch_local=False)
+    return ready
 
 
 def _locked_trial(job: Job) -> Iterator[_Begun | Outcome]:

@@ -20,21 +20,22 @@ from pybench.report.summary import columns_of, group_key, summarise
 from pybench.report.table import VALUE_WIDTH, Block, arrange, header_lines, label_width, milliseconds, row_texts
 
 _RULE = " | "
+_MOST_WITH_ROWS = 2_000  # trials; the rows of more are not for a screen, and what they need not for memory
 
 
 class RunProgress:
     """Listens to a run and writes to the console; a context manager, for the live bar.
 
     Args:
-        specs: the trials of the run, in the order in which they are started.
+        specs: the trials of the run, at least one.
         folder: of the trials under way, whose own progress the live bar shows.
     """
 
     def __init__(self, specs: Sequence[TrialSpec], console: Console, folder: Path | None = None) -> None:
         self.console = console
-        self.pending = {spec.key(): spec for spec in specs}
-        self.metrics = choose_metrics(list(dict.fromkeys(metric for spec in specs for metric in spec.metrics)))
-        self.rows = _Rows(specs, self.metrics, console)
+        self.going: dict[str, TrialSpec] = {}
+        self.metrics = choose_metrics(list(specs[0].metrics))
+        self.rows = _Rows(specs if len(specs) <= _MOST_WITH_ROWS else (), self.metrics, console)
         self.clock = _Clock()
         self.failed = 0
         self.measuring_now = False
@@ -45,7 +46,7 @@ class RunProgress:
             TimeElapsedColumn(),
             _TimeLeft(self.clock),
             TextColumn("{task.fields[failed]}", style="red"),
-            _Now(self.pending, folder),
+            _Now(self.going, folder),
             console=console,
             disable=not console.is_terminal,
         )
@@ -65,9 +66,14 @@ class RunProgress:
         self.clock.start(total)
         self.bar.update(self.task, total=total, now=self._now())
 
+    def handed(self, spec: TrialSpec) -> None:
+        """When a trial is handed to the executor."""
+        self.going[spec.key()] = spec
+        self.bar.update(self.task, now=self._now())
+
     def trial(self, record: Record, *, reused: bool) -> None:
         """After each trial, and for each that was finished by an earlier run (``reused``)."""
-        self.pending.pop(record.key, None)
+        self.going.pop(record.key, None)
         self.clock.count(reused)
         if reused and self.clock.reused == 1:
             self._say("trials that are finished already are not run again (--force runs them anew)")
@@ -109,8 +115,8 @@ class RunProgress:
         return f"{name}: {' '.join(metric_words(main))} {shown}, {sum(record.timings.values()):.1f} s{ending}"
 
     def _now(self) -> str:
-        """The trial that is due."""
-        due = next(iter(self.pending.values()), None)
+        """The trial that has been going on for the longest."""
+        due = next(iter(self.going.values()), None)
         return _name(due) if due else ""
 
     def _say(self, line: str, style: str = "") -> None:
@@ -130,6 +136,8 @@ class _Rows:
 
     def add(self, record: Record) -> None:
         group, category = group_key(record.spec), record.spec.category
+        if group not in self.groups:
+            return
         ended = self.ended.setdefault((group, category), [])
         ended.append(record)
         if len(ended) == sum(spec.category == category for spec in self.groups[group]):
@@ -206,18 +214,18 @@ class _TimeLeft(ProgressColumn):
 
 
 class _Now(ProgressColumn):
-    """What the trial that reported last says of itself, read at most once a second; else which trial is due."""
+    """What the trial that reported last says of itself, read at most once a second; else the one that started first."""
 
     max_refresh = 1.0
 
-    def __init__(self, pending: Mapping[str, TrialSpec], folder: Path | None) -> None:
+    def __init__(self, going: Mapping[str, TrialSpec], folder: Path | None) -> None:
         super().__init__()
-        self.pending, self.folder = pending, folder
+        self.going, self.folder = going, folder
 
     def render(self, task: Task) -> Text:
         reported = None if self.folder is None else underway.latest(self.folder)
         name, line = reported or ("", "")
-        spec = self.pending.get(name.partition("-")[0])
+        spec = self.going.get(name.partition("-")[0])
         return Text(task.fields["now"] if spec is None else f"{_name(spec)}: {line}", style="dim")
 
 

@@ -31,6 +31,8 @@ class Quiet:
     def started(self, total: int) -> None:
         pass
 
+    def handed(self, spec: TrialSpec) -> None: ...
+
     def trial(self, record: Record, *, reused: bool) -> None:
         pass
 

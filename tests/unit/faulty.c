@@ -46,6 +46,7 @@ ssize_t write(int file, const void *from, size_t count) {
     CALL("write", REAL(write)(file, from, count), (void)!REAL(write)(file, from, count / 2))
 }
 int fsync(int file) { CALL("fsync", REAL(fsync)(file), ) }
+int syncfs(int file) { CALL("syncfs", REAL(syncfs)(file), ) }
 int close(int file) { CALL("close", REAL(close)(file), REAL(close)(file)) }
 int rename(const char *from, const char *to) { CALL("rename", REAL(rename)(from, to), ) }
 int unlink(const char *path) { CALL("unlink", REAL(unlink)(path), ) }

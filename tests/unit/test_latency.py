@@ -8,7 +8,8 @@ from multiprocessing.synchronize import Event
 import numpy as np
 import pytest
 
-from pybench.latency import node_lock, timing
+from pybench.latency import timing
+from pybench.node_lock import node_lock
 
 
 def test_percentiles_are_numpys() -> None:
@@ -65,5 +66,34 @@ def test_trials_share_the_machine_and_a_measurement_has_it_alone(
         assert events[1].wait(60), "the second one must come in when the first one leaves"
     finally:
         leave.set()
+        for process in processes:
+            process.join(60)
+
+
+def test_trials_that_come_later_do_not_overtake_a_measurement(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One trial runs, a measurement waits for it, another trial comes: it is the measurement's turn."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    context = multiprocessing.get_context("fork")
+    entered, leave = [context.Event() for _ in range(3)], [context.Event() for _ in range(3)]
+    processes = [
+        context.Process(target=_hold, args=(entered[number], leave[number], number == 1)) for number in range(3)
+    ]
+    try:
+        processes[0].start()
+        assert entered[0].wait(60)
+        processes[1].start()
+        assert not entered[1].wait(0.5)
+        processes[2].start()
+        assert not entered[2].wait(0.5), "the trial shares the lock with the first, past the measurement that waits"
+        leave[0].set()
+        assert entered[1].wait(60)
+        assert not entered[2].wait(0.5)
+        leave[1].set()
+        assert entered[2].wait(60)
+    finally:
+        for event in leave:
+            event.set()
         for process in processes:
             process.join(60)

@@ -32,6 +32,8 @@ def said(records: list[Record], reused: int = 0, terminal: bool = False) -> list
     console = Console(file=text, width=100, force_terminal=terminal, color_system=None)
     with RunProgress([one.spec for one in RECORDS], console) as progress:
         progress.started(len(RECORDS))
+        for one in RECORDS:
+            progress.handed(one.spec)
         for position, one in enumerate(records):
             progress.trial(one, reused=position < reused)
     return text.getvalue().splitlines()
@@ -81,7 +83,10 @@ def test_a_terminal_shows_how_far_the_trial_is_that_reported_last(tmp_path: Path
     underway.reporter(tmp_path / f"{reporting.key}-0123", "fit")("phase 3/9 loss 0.5")
     text = io.StringIO()
     console = Console(file=text, width=120, force_terminal=True, color_system=None)
-    with RunProgress([due.spec, reporting.spec], console, tmp_path) as progress:
+    progress = RunProgress([due.spec, reporting.spec], console, tmp_path)
+    progress.handed(due.spec)
+    progress.handed(reporting.spec)
+    with progress:
         progress.started(2)
     assert f"{reporting.spec.category} {reporting.spec.method}: phase 3/9 loss 0.5" in text.getvalue()
     assert underway.latest(tmp_path / "nothing") is None

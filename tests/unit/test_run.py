@@ -31,6 +31,8 @@ class Log:
     def started(self, total: int) -> None:
         self.total = total
 
+    def handed(self, spec: TrialSpec) -> None: ...
+
     def trial(self, record: Record, *, reused: bool) -> None:
         (self.reused if reused else self.ran).append(record.key)
 
