@@ -32,12 +32,16 @@ class LookAhead:
         met = [index for index in islice(coming, LOOK_AHEAD) if self._is_to_run(index)]
         for index in met:  # now that all their durations are known
             self._add(index)
-        while self._next:
+        while self._next or self._meet(coming, 1):
             yield self._specs[heappop(self._next)[1]]
-            for index in coming:
-                if self._is_to_run(index):
-                    self._add(index)
-                    break
+            # Two for one, where trials that are finished had left fewer than the look-ahead.
+            self._meet(coming, min(2, LOOK_AHEAD - len(self._next)))
+
+    def _meet(self, coming: Iterator[int], count: int) -> bool:
+        """Look for so many more trials that are to run; whether there is one now."""
+        for index in islice(filter(self._is_to_run, coming), count):
+            self._add(index)
+        return bool(self._next)
 
     def _is_to_run(self, index: int) -> bool:
         record, finished = self._earlier(self._specs[index])

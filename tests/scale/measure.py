@@ -154,10 +154,10 @@ def prepare(folder: Path) -> Callable[[int], Plan]:
     """Write the suite, its method and its data; returns what makes a plan of so many trials."""
     generator = np.random.default_rng(0)
     for place in ("lid/ok", "lid/nok"):
-        (folder / "data" / "folder" / place).mkdir(parents=True)
+        (folder / "data" / place).mkdir(parents=True)
         for number in range(4):
             pixels = generator.integers(0, 256, (32, 32, 3), np.uint8)
-            Image.fromarray(pixels).save(folder / "data" / "folder" / place / f"{number}.png")
+            Image.fromarray(pixels).save(folder / "data" / place / f"{number}.png")
     (folder / "mine" / "methods").mkdir(parents=True)
     (folder / "mine" / "methods" / "idle.py").write_text(METHOD)
     (folder / "idle.yaml").write_text(SUITE)

@@ -75,3 +75,11 @@ def test_no_more_are_looked_at_than_the_look_ahead(monkeypatch: pytest.MonkeyPat
     assert len(asked) == 4
     assert len(list(iterator)) == 29
     assert len(asked) == 30
+
+
+def test_finished_trials_are_passed_over_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookahead, "LOOK_AHEAD", 4)
+    categories = tuple(f"c{number}" for number in range(10))
+    seconds = {(category, "long"): 1.0 for category in categories}
+    assert order(specs(categories), seconds, finished=categories[:9]) == ["c9 brief", "c9 unknown", "c9 long"]
+    assert order(specs(categories), seconds, finished=categories) == []
