@@ -89,12 +89,12 @@ def test_a_worker_that_dies_once_costs_an_attempt(
 
 
 def test_a_trial_that_hangs_is_stopped(cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
-    planned = make_plan("hangs", "difference", extra="latency: null\nlimits: {minutes: 0.05}")
+    planned = make_plan("hangs", "difference", extra="latency: null\nlimits: {minutes: 0.15}")
     found = records(planned, tmp_path / "run", cluster)
     for category in ("lid", "plate"):
         record = found[f"{category}/hangs"]
         assert record.status == "timeout"
-        assert record.reason == "took longer than 0.05 minutes; its last words: half way"
+        assert record.reason == "took longer than 0.15 minutes; its last words: half way"
         assert record.started < record.finished
         assert not record.attempts
         assert found[f"{category}/difference"].status == "ok"
