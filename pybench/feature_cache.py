@@ -102,19 +102,7 @@ class FeatureCache:
         """
         started, extracting = time.perf_counter(), self._extracting
         names = [f"{backbone}-{_digest(image)}" for image in images]
-        extracted = self.extracted
-        kept: dict[str, list[Tensor]] = {}
-        for name in names:
-            if (maps := self._read(name, layers)) is not None:
-                kept[name] = maps
-        for is_patient in (False, True):
-            for name, image in zip(names, images, strict=True):
-                if name in kept:
-                    continue
-                with self._claim(name, wait=is_patient) as is_ours:
-                    if is_ours:
-                        kept[name] = self._read(name, layers) or self._make(name, layers, image[None], extract)
-        self.found += len(names) - (self.extracted - extracted)
+        kept = self._gather(names, layers, images, extract)
         joined = [torch.stack([kept[name][index] for name in names]) for index in range(len(layers))]
         extracting = self._extracting - extracting
         self._spend("features", extracting)
@@ -131,6 +119,22 @@ class FeatureCache:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _gather(
+        self, names: Sequence[str], layers: Sequence[int], images: Tensor, extract: Extract
+    ) -> dict[str, list[Tensor]]:
+        """Maps [H, W, C] of each image by its name."""
+        extracted = self.extracted
+        kept = {name: maps for name in names if (maps := self._read(name, layers)) is not None}
+        for is_patient in (False, True):
+            for name, image in zip(names, images, strict=True):
+                if name in kept:
+                    continue
+                with self._claim(name, wait=is_patient) as is_ours:
+                    if is_ours:
+                        kept[name] = self._read(name, layers) or self._make(name, layers, image[None], extract)
+        self.found += len(names) - (self.extracted - extracted)
+        return kept
 
     def _make(self, name: str, layers: Sequence[int], image: Tensor, extract: Extract) -> list[Tensor]:
         """Extract maps [H, W, C] and keep them."""
@@ -152,10 +156,10 @@ class FeatureCache:
             file = self._file(name, layer)
             try:
                 values = _mapped(file)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return None
             except OSError as error:
-                self._remark(f"{file}: cannot be read: {error.strerror or error}; extracted anew")
+                self._remark(f"kept features could not be read: {self._folder}: {error.strerror or error}")
                 return None
             if values is None:
                 self._remark(f"{file} is damaged; made anew")
@@ -229,9 +233,9 @@ def opened(spend: Callable[[str, float], None]) -> Iterator[FeatureCache]:
     Raises:
         InputError: ``PYBENCH_FEATURE_CACHE_GB`` is no number.
     """
-    bytes_ = limit()
-    cache = FeatureCache(folder(), bytes_, spend)
-    token = _active.set(cache if bytes_ else None)
+    allowed = limit()
+    cache = FeatureCache(folder(), allowed, spend)
+    token = _active.set(cache if allowed else None)
     try:
         yield cache
     finally:
@@ -295,13 +299,13 @@ class _Summed:
 def _make_room(folder: Path, limit: int) -> None:
     """Remove what was not used for longest until an eighth of the limit is free."""
     entries = sorted(_entries(folder))
-    taken = sum(size for _, size, _ in entries)
+    taken = sum(bytes_ for _, bytes_, _ in entries)
     excess = taken - min(limit, taken + shutil.disk_usage(folder).free - _SPARED) * 7 // 8
-    for _, size_, file in entries:
+    for _, bytes_, file in entries:
         if excess <= 0:
             return
         file.unlink(missing_ok=True)
-        excess -= size_
+        excess -= bytes_
 
 
 def _entries(folder: Path) -> list[tuple[int, int, Path]]:
