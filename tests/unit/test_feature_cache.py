@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pybench import feature_cache
+from pybench import doctor, feature_cache
 from pybench.feature_cache import FeatureCache
 from pybench.types import InputError
 
@@ -203,3 +203,19 @@ def test_a_limit_of_nothing_switches_it_off(monkeypatch: pytest.MonkeyPatch) -> 
     with feature_cache.opened(lambda name, seconds: None) as cache:
         assert feature_cache.active() is cache
     assert feature_cache.active() is None
+
+
+def test_doctor_says_how_much_it_holds(
+    make: Callable[..., FeatureCache], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path))
+    make().maps("bone", LAYERS, images(), extract)
+    assert feature_cache.size() == sum(file.stat().st_size for file in files(tmp_path)) > 0
+    said = {}
+    for given in ("1.5", "0", "much"):
+        monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", given)
+        said[given] = doctor._features()
+    assert said["1.5"].status == "ok"
+    assert said["1.5"].found == f"0.00 GB in {tmp_path / 'features'}, at most 1.5 GB"
+    assert said["0"].status == "missing"
+    assert said["much"].status == "broken"
