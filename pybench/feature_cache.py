@@ -28,7 +28,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pybench.environment import usable_cores
 from pybench.paths import cache_folder
 from pybench.types import InputError
 
@@ -85,7 +84,7 @@ class FeatureCache:
         self._can_write = True
         self._extracting = 0.0  # seconds
         # Each process looks after so many bytes, so that all together stay within the eighth that making room leaves.
-        self._stride = limit // (8 * usable_cores())
+        self._stride = limit // (8 * (os.cpu_count() or 1))
         self._unseen = limit  # bytes written since the last look; the first one comes before the first byte
         self._lock: int | None = None
 

@@ -41,7 +41,7 @@ ALLOWED = {
         "durable",
     },
     "features": {"types", "geometry", "backbones", "training", "hashing", "feature_cache"},
-    "feature_cache": {"types", "paths", "environment"},
+    "feature_cache": {"types", "paths"},
     "gallery": {"types", "images", "geometry"},
     "training": {"types", "geometry", "hashing", "durable"},
     "textures": {"ops"},
