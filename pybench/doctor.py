@@ -44,6 +44,7 @@ def examine(data_root: Path | None, results: Path) -> Iterator[Check]:
     yield _cuda(machine["gpus"])
     yield from _native_ops()
     yield from _disk({"results": results, "cache": cache_folder()})
+    yield _features()
     yield from _data(data_root)
     yield from _weights()
 
@@ -102,6 +103,22 @@ def _disk(folders: dict[str, Path]) -> Iterator[Check]:
             yield Check(name, "warning", found, "records, memory banks and drawn images may not fit")
         else:
             yield Check(name, "ok", found)
+
+
+def _features() -> Check:
+    """How much the feature cache holds."""
+    try:
+        from pybench import feature_cache
+    except (ImportError, OSError):
+        return Check("feature cache", "broken", "torch cannot be imported")
+    try:
+        limit = feature_cache.limit() / 2**30
+    except InputError as error:
+        return Check("feature cache", "broken", str(error))
+    held = f"{feature_cache.size() / 2**30:.2f} GB in {feature_cache.folder()}"
+    if not limit:
+        return Check("feature cache", "missing", f"switched off; {held}", "set PYBENCH_FEATURE_CACHE_GB above 0")
+    return Check("feature cache", "ok", f"{held}, at most {limit:g} GB")
 
 
 def _data(data_root: Path | None) -> Iterator[Check]:

@@ -8,12 +8,14 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from pybench import feature_cache
 from pybench.backbones.adapted import Adapted
 from pybench.backbones.adapted_network import LAYERS as ADAPTED_LAYERS
 from pybench.backbones.base import Backbone
 from pybench.backbones.filter_bank import LAYERS, FilterBank
 from pybench.backbones.pretrained import Pretrained, fetch_weights, imagenet_within_reach
 from pybench.geometry import Geometry
+from pybench.hashing import digest
 from pybench.training import Budget
 from pybench.types import Context, Images, Method, MethodParams
 
@@ -101,8 +103,12 @@ class BackboneMethod(Method, ABC):
         self.backbone.fit(train, self.geometry)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Feature maps of images [B, 3, H, W] as decoded."""
-        return self.backbone(self.geometry.to_input(images.to(self.context.device)))
+        """Feature maps of images [B, 3, H, W] as decoded; in a trial, from the cache where that pays."""
+        inputs = self.geometry.to_input(images.to(self.context.device))
+        cache, identity = feature_cache.active(), self.backbone.identity()
+        if cache is None or identity is None:
+            return self.backbone(inputs)
+        return cache.maps(digest(identity), self.params.layers, inputs, self.backbone)
 
     def state_dict(self) -> dict[str, Any]:
         return {"backbone": self.backbone.state_dict()}

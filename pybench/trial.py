@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pybench import data, memory, registry, strict_yaml, underway
+from pybench import data, feature_cache, memory, registry, strict_yaml, underway
 from pybench.environment import environment
 from pybench.gallery import Gallery
 from pybench.geometry import Geometry
@@ -143,7 +143,7 @@ def _run(job: Job, started: str) -> Outcome:
             f"the data here is not what the run was planned with (fingerprint {seen}, planned {job.fingerprint})"
         )
     train = DecodedImages(samples.train)
-    with dispatch.record() as backends:
+    with dispatch.record() as backends, feature_cache.opened(timer.spend) as features:
         with timer("fit"):
             method = build_method(job, "fit", timer.spend)
             method.fit(train)
@@ -167,7 +167,7 @@ def _run(job: Job, started: str) -> Outcome:
         undefined=undefined,
         by_defect_type=types,
         intervals=intervals,
-        remarks=samples.remarks,
+        remarks=[*samples.remarks, *features.remarks],
         counts={
             "train": len(train),
             "test_normal": int((labels == 0).sum()),
@@ -178,7 +178,7 @@ def _run(job: Job, started: str) -> Outcome:
         timings=timer.seconds,
         peak_memory_mb=round(memory.peak_mb(), 1),
         backends=dict(backends),
-        provenance=method.provenance(),
+        provenance={**method.provenance(), **features.provenance()},
         assets=job.assets,
         fingerprint=job.fingerprint,
         code_version=job.code_version,

@@ -16,6 +16,7 @@ from pybench import registry
 
 SIZE = 40
 os.environ["PYBENCH_OFFLINE"] = "1"  # no test may depend on whether weights can be downloaded here
+os.environ["PYBENCH_FEATURE_CACHE_GB"] = "0"  # tests of the cache bring a folder of their own
 
 # Methods that are fast, that fail in every way a method can fail, or that wait.
 PLUGIN = '''

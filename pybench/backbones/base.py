@@ -24,6 +24,11 @@ class Backbone(ABC):
     def __call__(self, images: Tensor) -> list[Tensor]:
         """Feature maps [B, C_l, H_l, W_l], one per layer, of images [B, 3, S, S], RGB in [0, 1]."""
 
+    def identity(self) -> dict[str, Any] | None:
+        """All that a layer's map depends on beside the image, as plain values; None where extracting it again is cheap
+        beside keeping it, or where few would ask for the same."""
+        return None
+
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """What ``fit`` learned."""

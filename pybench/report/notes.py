@@ -100,6 +100,21 @@ def adaptations(records: Iterable[Record]) -> list[str]:
     ]
 
 
+def features(records: Iterable[Record]) -> list[str]:
+    """How often features were extracted, and how often found in the cache; no method's time to fit holds either."""
+    records = [record for record in records if "features" in record.provenance]
+    if not records:
+        return []
+    extracted, found = (
+        sum(record.provenance["features"][what] for record in records) for what in ("extracted", "found")
+    )
+    cold, warm = (sum(record.timings.get(what, 0) for record in records) for what in ("features", "feature_cache"))
+    return [
+        f"features of {_counted(extracted, 'image')} extracted in {cold:.0f} s, {found} times found; the cache took "
+        f"{warm:.0f} s; beside the time to fit"
+    ]
+
+
 def first_line(reason: str) -> str:
     """The first line of a reason, which says what happened."""
     return next((line.strip() for line in reason.splitlines() if line.strip()), "no reason given")

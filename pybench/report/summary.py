@@ -165,6 +165,7 @@ def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequen
             *notes.attempts(records),
             *notes.remarks(records),
             *notes.adaptations(records),
+            *notes.features(records),
             *notes.latency_notes([row.latency for row in rows if row.latency]),
         ],
     )

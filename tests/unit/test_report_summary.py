@@ -174,6 +174,19 @@ def test_trials_that_were_begun_again_are_named() -> None:
     assert "begun again: WorkerCrashedError: gone (lid/a, plate/a)" in one(results).notes
 
 
+def test_features_that_trials_share_are_added_up() -> None:
+    results = [
+        trial("lid", "a", 0.9, provenance={"features": {"extracted": 14, "found": 16}}),
+        trial("lid", "b", 0.9, provenance={"features": {"extracted": 0, "found": 30}}),
+        trial("plate", "c", 0.9),
+    ]
+    results[0].record.timings.update(features=2.6, feature_cache=0.4)
+    results[1].record.timings.update(features=0.0, feature_cache=0.8)
+    note = "features of 14 images extracted in 3 s, 46 times found; the cache took 1 s; beside the time to fit"
+    assert note in one(results).notes
+    assert not any("extracted" in note for note in one(results[-1:]).notes)
+
+
 def test_a_training_that_trials_share_is_counted_once() -> None:
     def adapted(entry: str, seconds: float, **more: str) -> dict[str, Any]:
         return {"adaptation": {"entry": entry, "seconds": seconds, **more}}
