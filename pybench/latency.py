@@ -79,7 +79,7 @@ def _interval(ordered: NDArray[np.float64], level: float) -> tuple[float, float]
 def _measure(job: Job, protocol: LatencyProtocol) -> Latency:
     cores = usable_cores()
     spec = job.spec.model_copy(update={"resources": job.spec.resources.model_copy(update={"threads": cores})})
-    samples = data.load(spec, job.data_root)
+    samples = job.samples or data.load(spec, job.data_root)
     memory.reset_peak()
     method = build_method(job)
     method.fit(DecodedImages(samples.train))

@@ -108,9 +108,16 @@ class _Jobs:
             samples = data.load(spec, self.plan.data_root)
             self._fingerprints[identity] = fingerprint([*samples.train, *samples.test])
         of_result = (self._fingerprints[identity], code_version(spec), self._assets_of(spec))
-        place = self.store.place(spec, *of_result)
+        place, limits = self.store.place(spec, *of_result), self.plan.limits
         return Job(
-            spec, self.plan.data_root, registry.plugin_folders(), *of_result, place.absolute(), self.plan.limits.minutes
+            spec,
+            self.plan.data_root,
+            registry.plugin_folders(),
+            *of_result,
+            underway=place.absolute(),
+            minutes=limits.minutes,
+            gpus=limits.gpus,
+            memory_gb=limits.memory_gb,
         )
 
     def _assets_of(self, spec: TrialSpec) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -9,31 +10,40 @@ import platform
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 # Before ray is imported, which reads them: no usage report, no warning about a start-up default that we do not touch.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-from ray import ObjectRefGenerator
+from ray import ObjectRef, ObjectRefGenerator
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
-from pybench import underway
+from pybench import data, underway
 from pybench.environment import usable_cores
+from pybench.executors import node, shipping
+from pybench.executors.needs import Needs
+from pybench.executors.node import Lacking, Order, Refused
+from pybench.executors.shipping import Plugins, Shipment
 from pybench.latency import measure, node_lock
 from pybench.records import Attempt, Latency, Status
 from pybench.suite import LatencyProtocol
-from pybench.trial import Job, Outcome, now, run_trial, unfinished
+from pybench.trial import Job, Outcome, now, unfinished
 from pybench.types import InputError
 
 _RETRIES = 3  # of a trial whose worker or node died
+_SHIPMENTS = 2  # kept for nodes that ask next: trials go category by category
+_log = logging.getLogger(__name__)
 
 
 class RayExecutor:
     """Keeps a bounded window of tasks in flight, so that jobs are made no earlier than they are needed.
 
     A trial whose worker or node dies is begun again, at most three times; one that runs longer than it may is stopped
-    with its worker.
+    with its worker. A node that has other sources than the driver is told of and not used any more; one that lacks the
+    data is sent it.
 
     Args:
         address: of a running cluster (``auto`` finds one on this machine); None starts one here and ends it on close.
@@ -59,7 +69,9 @@ class RayExecutor:
             raise InputError(f"--address {address}: cannot join this Ray cluster: {error}") from error
         # Retries are ours, because Ray's would not tell when a trial was begun, and would begin one that hung again.
         self._trial = ray.remote(max_retries=0, num_returns="streaming")(_locked_trial)
-        self._latency = ray.remote(max_retries=0)(measure)
+        self._latency = ray.remote(max_retries=0)(_measured)
+        self._depot = _Depot()
+        self._refused: dict[str, str] = {}  # reasons by the node's id
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         waiting, exhausted = iter(jobs), False
@@ -76,9 +88,10 @@ class RayExecutor:
                     elif task.is_begun:
                         in_flight[stream] = task
                     else:
-                        in_flight[self._submit(task.job)] = task
+                        in_flight[self._submit(task)] = task
                 elif room and (job := next(waiting, None)) is not None:
-                    in_flight[self._submit(job)] = _Task(job)
+                    task = _Task(job)
+                    in_flight[self._submit(task)] = task
                 elif room:
                     exhausted = True
                 elif not in_flight:
@@ -91,20 +104,62 @@ class RayExecutor:
                 ray.cancel(stream, force=True)
 
     def measure(self, job: Job, protocol: LatencyProtocol) -> Latency:
-        node = max(
-            (node["Resources"] for node in ray.nodes() if node["Alive"]), key=lambda resources: resources.get("CPU", 0)
-        )
-        whole = self._latency.options(num_cpus=node.get("CPU", 1), num_gpus=node.get("GPU", 0))
-        latency: Latency = ray.get(whole.remote(job, protocol))
-        return latency
+        shipment: tuple[Shipment, list[ObjectRef]] | None = None
+        while True:
+            largest = max(self._nodes(job), key=lambda resources: resources.get("CPU", 0))
+            whole = {"num_cpus": largest.get("CPU", 1), "num_gpus": largest.get("GPU", 0)}
+            task = self._latency.options(**whole, **self._elsewhere())
+            told = ray.get(task.remote(job, self._depot.plugins(job.plugins), shipment, protocol))
+            if isinstance(told, Latency):
+                return told
+            if isinstance(told, _SentBack) and isinstance(told.why, Refused):
+                self._refuse(told)
+            else:
+                shipment = self._depot.data(job)
 
     def close(self) -> None:
         ray.shutdown()
 
-    def _submit(self, job: Job) -> ObjectRefGenerator:
-        resources = job.spec.resources
-        gpus = 1 if resources.device == "cuda" else 0
-        return self._trial.options(num_cpus=resources.threads, num_gpus=gpus).remote(job)
+    def _submit(self, task: _Task) -> ObjectRefGenerator:
+        job, told = task.job, task.sent_back
+        if told is not None and isinstance(told.why, Refused):
+            self._refuse(told)
+        if job.underway is not None:
+            with contextlib.suppress(OSError):  # its checkpoints' folder tells a node that it sees this disk
+                job.underway.parent.mkdir(parents=True, exist_ok=True)
+        self._nodes(job)
+        remote = self._trial.options(**Needs.of(job).options(), **self._elsewhere())
+        shipment = self._depot.data(job) if task.lacks_data else None
+        return remote.remote(job, self._depot.plugins(job.plugins), shipment)
+
+    def _nodes(self, job: Job) -> list[dict[str, float]]:
+        """What the nodes have that could run a job if they ran nothing else.
+
+        Raises:
+            InputError: there is none, so that the job would wait for ever.
+        """
+        needs = Needs.of(job)
+        alive = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+        found = [alive[name] for name in alive.keys() - self._refused.keys() if needs.fit(alive[name])]
+        if not found:
+            have = "; ".join(str(Needs.there(resources)) for resources in alive.values())
+            refused = "".join(f"\n{reason}" for reason in self._refused.values())
+            raise InputError(
+                f"{job.spec.method} asks for {needs}, and no node of this cluster can give it that "
+                f"(there are: {have}); see resources.threads, limits.gpus and limits.memory_gb{refused}"
+            )
+        return found
+
+    def _elsewhere(self) -> dict[str, Any]:
+        """The option that keeps a task off the nodes that are refused."""
+        names = ",".join(self._refused)
+        return {"label_selector": {"ray.io/node-id": f"!in({names})"}} if names else {}
+
+    def _refuse(self, told: _SentBack) -> None:
+        if told.node_id not in self._refused and isinstance(told.why, Refused):
+            reason = f"node {told.why.node} is refused: {told.why.reason}; install the same pybench on every node"
+            self._refused[told.node_id] = reason
+            _log.warning(reason)
 
     @staticmethod
     def _window(tasks: Iterable[_Task]) -> int:
@@ -121,11 +176,44 @@ class _Begun:
     moment: str
 
 
+@dataclass(frozen=True)
+class _SentBack:
+    """What a trial says where it does not run: why, and on which of Ray's nodes."""
+
+    why: Lacking | Refused
+    node_id: str
+
+
+class _Depot:
+    """What the driver holds in Ray's object store for nodes to fetch."""
+
+    def __init__(self) -> None:
+        self._plugins: dict[tuple[Path, ...], ObjectRef] = {}
+        self._shipments: dict[str, tuple[Shipment, list[ObjectRef]]] = {}
+
+    def plugins(self, folders: tuple[Path, ...]) -> ObjectRef:
+        """The folders of plug-ins with all that is in them."""
+        if folders not in self._plugins:
+            self._plugins[folders] = ray.put([shipping.pack_plugins(folder) for folder in folders])
+        return self._plugins[folders]
+
+    def data(self, job: Job) -> tuple[Shipment, list[ObjectRef]]:
+        """A job's samples, and their files in chunks; the tasks that were given older ones keep these alive."""
+        if job.fingerprint not in self._shipments:
+            shipment, files = shipping.pack(data.load(job.spec, job.data_root))
+            while len(self._shipments) >= _SHIPMENTS:
+                del self._shipments[next(iter(self._shipments))]
+            self._shipments[job.fingerprint] = shipment, [ray.put(chunk) for chunk in shipping.chunks(files)]
+        return self._shipments[job.fingerprint]
+
+
 @dataclass
 class _Task:
     """A job in flight: since when its present attempt runs, and what became of earlier ones."""
 
     job: Job
+    sent_back: _SentBack | None = None
+    lacks_data: bool = False
     begun: _Begun | None = None
     deadline: float = math.inf
     earlier: list[Attempt] = field(default_factory=list)
@@ -147,6 +235,10 @@ class _Task:
             return self._lost(error)
         if isinstance(told, _Begun):
             self.begun, self.deadline = told, time.monotonic() + 60 * self.job.minutes
+            return None
+        if isinstance(told, _SentBack):
+            self.begun, self.deadline, self.sent_back = None, math.inf, told
+            self.lacks_data |= isinstance(told.why, Lacking)
             return None
         outcome: Outcome = told
         return outcome.after(self.earlier)
@@ -187,7 +279,27 @@ def _ready(streams: Iterable[ObjectRefGenerator], *, wait: bool) -> ObjectRefGen
     return ready[0] if ready else None
 
 
-def _locked_trial(job: Job) -> Iterator[_Begun | Outcome]:
+def _locked_trial(
+    job: Job, plugins: list[Plugins], shipment: tuple[Shipment, list[ObjectRef]] | None
+) -> Iterator[_Begun | Outcome | _SentBack]:
     with node_lock(exclusive=False):
         yield _Begun(platform.node(), now())
-        yield run_trial(job)
+        told = node.trial(_order(job, plugins, shipment))
+        yield told if isinstance(told, Outcome) else _sent_back(told)
+
+
+def _measured(
+    job: Job, plugins: list[Plugins], shipment: tuple[Shipment, list[ObjectRef]] | None, protocol: LatencyProtocol
+) -> Latency | _SentBack:
+    told = node.prepared(_order(job, plugins, shipment))
+    return measure(told, protocol) if isinstance(told, Job) else _sent_back(told)
+
+
+def _order(job: Job, plugins: list[Plugins], shipment: tuple[Shipment, list[ObjectRef]] | None) -> Order:
+    """Chunks are fetched one after another, when they are written."""
+    sent, chunks = shipment or (None, [])
+    return Order(job, plugins, sent, (ray.get(chunk) for chunk in chunks))
+
+
+def _sent_back(why: Lacking | Refused) -> _SentBack:
+    return _SentBack(why, ray.get_runtime_context().get_node_id())
