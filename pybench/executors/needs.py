@@ -37,9 +37,10 @@ class Needs:
         return cls(int(node.get("CPU", 0)), node.get("GPU", 0), int(node.get("memory", 0)))
 
     def __str__(self) -> str:
-        parts = [f"{self.cores} cores", f"{self.gpus:g} GPUs", f"{self.memory / 2**30:.3g} GB of memory"]
-        asked = (True, self.gpus > 0, self.memory > 0)
-        return ", ".join(part for part, is_asked in zip(parts, asked, strict=True) if is_asked)
+        parts = [_counted(self.cores, "core")]
+        parts += [_counted(self.gpus, "GPU")] if self.gpus else []
+        parts += [f"{self.memory / 2**30:.3g} GB of memory"] if self.memory else []
+        return ", ".join(parts)
 
     def fit(self, node: Mapping[str, float]) -> bool:
         """Whether a node that runs nothing else has all of it."""
@@ -55,3 +56,7 @@ class Needs:
             "runtime_env": {"env_vars": environment},
         }
         return asked | ({"memory": self.memory} if self.memory else {})
+
+
+def _counted(amount: float, what: str) -> str:
+    return f"{amount:g} {what}{'s' if amount > 1 else ''}"

@@ -143,11 +143,11 @@ class RayExecutor:
         found = [alive[name] for name in alive.keys() - self._refused.keys() if needs.fit(alive[name])]
         if not found:
             have = "; ".join(str(Needs.there(resources)) for resources in alive.values())
-            refused = "".join(f"\n{reason}" for reason in self._refused.values())
-            raise InputError(
-                f"{job.spec.method} asks for {needs}, and no node of this cluster can give it that "
-                f"(there are: {have}); see resources.threads, limits.gpus and limits.memory_gb{refused}"
+            asked = f"{needs} (resources.threads, limits.gpus, limits.memory_gb)"
+            problem = (
+                f"no node of this cluster can run {job.spec.method}, which asks for {asked}; the nodes have: {have}"
             )
+            raise InputError("\n".join([problem, *self._refused.values()]))
         return found
 
     def _elsewhere(self) -> dict[str, Any]:
