@@ -80,10 +80,14 @@ def prepared(order: Order) -> Job | Lacking | Refused:
 
 def _other_sources(job: Job) -> str:
     """Why this node's sources are not those that the driver planned with; empty where they are."""
+    named: list[tuple[registry.Kind, str]] = [("method", job.spec.method), ("dataset", job.spec.dataset)]
+    named += [("metric", name) for name in job.spec.metrics]
     try:
-        version = code_version(job.spec)
+        for kind, name in named:
+            registry.load(kind, name)
     except InputError as error:
         return str(error)
+    version = code_version(job.spec)
     if version == job.code_version:
         return ""
     versions = f"code version {version}, not {job.code_version}"

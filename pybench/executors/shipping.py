@@ -120,7 +120,7 @@ def find(spec: TrialSpec, wanted: str, data_root: Path | None) -> TrialData | No
         data_root: the driver's.
     """
     own = os.environ.get("PYBENCH_DATA")
-    for root in dict.fromkeys([Path(own).expanduser()] * bool(own) + [data_root]):
+    for root in dict.fromkeys([Path(own).expanduser(), data_root] if own else [data_root]):
         try:
             samples = data.load(spec, root)
             if fingerprint([*samples.train, *samples.test]) == wanted:
