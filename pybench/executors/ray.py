@@ -72,6 +72,7 @@ class RayExecutor:
         self._latency = ray.remote(max_retries=0)(_measured)
         self._depot = _Depot()
         self._refused: dict[str, str] = {}  # reasons by the node's id
+        self._possible: set[Needs] = set()  # a node had them: where it is lost, it may come back
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         waiting, exhausted = iter(jobs), False
@@ -104,18 +105,18 @@ class RayExecutor:
                 ray.cancel(stream, force=True)
 
     def measure(self, job: Job, protocol: LatencyProtocol) -> Latency:
-        shipment: tuple[Shipment, list[ObjectRef]] | None = None
+        sent: _Sent | None = None
         while True:
             largest = max(self._nodes(job), key=lambda resources: resources.get("CPU", 0))
             whole = {"num_cpus": largest.get("CPU", 1), "num_gpus": largest.get("GPU", 0)}
             task = self._latency.options(**whole, **self._elsewhere())
-            told = ray.get(task.remote(job, self._depot.plugins(job.plugins), shipment, protocol))
+            told = ray.get(task.remote(job, self._depot.plugins(job.plugins), sent, protocol))
             if isinstance(told, Latency):
                 return told
             if isinstance(told, _SentBack) and isinstance(told.why, Refused):
                 self._refuse(told)
             else:
-                shipment = self._depot.data(job)
+                sent = self._depot.data(job)
 
     def close(self) -> None:
         ray.shutdown()
@@ -127,10 +128,13 @@ class RayExecutor:
         if job.underway is not None:
             with contextlib.suppress(OSError):  # its checkpoints' folder tells a node that it sees this disk
                 job.underway.parent.mkdir(parents=True, exist_ok=True)
-        self._nodes(job)
-        remote = self._trial.options(**Needs.of(job).options(), **self._elsewhere())
-        shipment = self._depot.data(job) if task.lacks_data else None
-        return remote.remote(job, self._depot.plugins(job.plugins), shipment)
+        needs = Needs.of(job)
+        if needs not in self._possible:
+            self._nodes(job)
+            self._possible.add(needs)
+        remote = self._trial.options(**needs.options(), **self._elsewhere())
+        sent = self._depot.data(job) if task.lacks_data else None
+        return remote.remote(job, self._depot.plugins(job.plugins), sent)
 
     def _nodes(self, job: Job) -> list[dict[str, float]]:
         """What the nodes have that could run a job if they ran nothing else.
@@ -159,6 +163,7 @@ class RayExecutor:
         if told.node_id not in self._refused and isinstance(told.why, Refused):
             reason = f"node {told.why.node} is refused: {told.why.reason}; install the same pybench on every node"
             self._refused[told.node_id] = reason
+            self._possible.clear()
             _log.warning(reason)
 
     @staticmethod
@@ -184,26 +189,35 @@ class _SentBack:
     node_id: str
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """A shipment, and its files in chunks."""
+
+    shipment: Shipment
+    chunks: list[ObjectRef[bytes]]
+
+
 class _Depot:
     """What the driver holds in Ray's object store for nodes to fetch."""
 
     def __init__(self) -> None:
-        self._plugins: dict[tuple[Path, ...], ObjectRef] = {}
-        self._shipments: dict[str, tuple[Shipment, list[ObjectRef]]] = {}
+        self._plugins: dict[tuple[Path, ...], ObjectRef[list[Plugins]]] = {}
+        self._shipments: dict[str, _Sent] = {}
 
-    def plugins(self, folders: tuple[Path, ...]) -> ObjectRef:
+    def plugins(self, folders: tuple[Path, ...]) -> ObjectRef[list[Plugins]]:
         """The folders of plug-ins with all that is in them."""
         if folders not in self._plugins:
             self._plugins[folders] = ray.put([shipping.pack_plugins(folder) for folder in folders])
         return self._plugins[folders]
 
-    def data(self, job: Job) -> tuple[Shipment, list[ObjectRef]]:
+    def data(self, job: Job) -> _Sent:
         """A job's samples, and their files in chunks; the tasks that were given older ones keep these alive."""
         if job.fingerprint not in self._shipments:
             shipment, files = shipping.pack(data.load(job.spec, job.data_root))
             while len(self._shipments) >= _SHIPMENTS:
                 del self._shipments[next(iter(self._shipments))]
-            self._shipments[job.fingerprint] = shipment, [ray.put(chunk) for chunk in shipping.chunks(files)]
+            chunks = [ray.put(chunk) for chunk in shipping.chunks(files)]
+            self._shipments[job.fingerprint] = _Sent(shipment, chunks)
         return self._shipments[job.fingerprint]
 
 
@@ -279,26 +293,23 @@ def _ready(streams: Iterable[ObjectRefGenerator], *, wait: bool) -> ObjectRefGen
     return ready[0] if ready else None
 
 
-def _locked_trial(
-    job: Job, plugins: list[Plugins], shipment: tuple[Shipment, list[ObjectRef]] | None
-) -> Iterator[_Begun | Outcome | _SentBack]:
+def _locked_trial(job: Job, plugins: list[Plugins], sent: _Sent | None) -> Iterator[_Begun | Outcome | _SentBack]:
     with node_lock(exclusive=False):
         yield _Begun(platform.node(), now())
-        told = node.trial(_order(job, plugins, shipment))
+        told = node.trial(_order(job, plugins, sent))
         yield told if isinstance(told, Outcome) else _sent_back(told)
 
 
-def _measured(
-    job: Job, plugins: list[Plugins], shipment: tuple[Shipment, list[ObjectRef]] | None, protocol: LatencyProtocol
-) -> Latency | _SentBack:
-    told = node.prepared(_order(job, plugins, shipment))
+def _measured(job: Job, plugins: list[Plugins], sent: _Sent | None, protocol: LatencyProtocol) -> Latency | _SentBack:
+    told = node.prepared(_order(job, plugins, sent))
     return measure(told, protocol) if isinstance(told, Job) else _sent_back(told)
 
 
-def _order(job: Job, plugins: list[Plugins], shipment: tuple[Shipment, list[ObjectRef]] | None) -> Order:
+def _order(job: Job, plugins: list[Plugins], sent: _Sent | None) -> Order:
     """Chunks are fetched one after another, when they are written."""
-    sent, chunks = shipment or (None, [])
-    return Order(job, plugins, sent, (ray.get(chunk) for chunk in chunks))
+    if sent is None:
+        return Order(job, plugins, None, ())
+    return Order(job, plugins, sent.shipment, (ray.get(chunk) for chunk in sent.chunks))
 
 
 def _sent_back(why: Lacking | Refused) -> _SentBack:
