@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import platform
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -243,7 +244,9 @@ class _Task:
         """Take what the task tells: its outcome, or None where it goes on, or has to be begun again."""
         try:
             told = ray.get(next(stream))
-        except RayTaskError:
+        except RayTaskError as error:
+            if "failed to import on the worker" in str(error):
+                raise _without_pybench(error) from error
             raise  # run_trial catches what a method raises: this is a defect of pybench, and must be seen
         except RayError as error:
             return self._lost(error)
@@ -291,6 +294,14 @@ def _ready(streams: Iterable[ObjectRefGenerator], *, wait: bool) -> ObjectRefGen
         return None
     ready, _ = ray.wait(streams, num_returns=1, timeout=1.0 if wait else 0, fetch_local=False)
     return ready[0] if ready else None
+
+
+def _without_pybench(error: RayTaskError) -> InputError:
+    """A node that cannot even load our task has no chance to refuse it."""
+    text = str(error).strip()
+    where = re.search(r"ip=([^,)]+)", text)
+    node = where.group(1) if where else "of the cluster"
+    return InputError(f"node {node} cannot load pybench ({text.splitlines()[-1]}); install the same one on every node")
 
 
 def _locked_trial(job: Job, plugins: list[Plugins], sent: _Sent | None) -> Iterator[_Begun | Outcome | _SentBack]:

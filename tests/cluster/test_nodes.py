@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import invalidate_caches
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,10 +36,14 @@ if not Path("/proc/self/cwd").exists():
 
 @dataclass
 class Nodes:
-    """Two nodes that run trials, and the folder of each: its cache, and the packages that only it has."""
+    """The cluster, and a folder for each of two nodes that run trials: its cache, and packages that only it has."""
 
-    address: str
+    cluster: Any
     folders: tuple[Path, Path]
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +64,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
                 "OMP_NUM_THREADS": "2",
             }
             cluster.add_node(num_cpus=1, env_vars=environment)
-        yield Nodes(str(cluster.address), folders)
+        yield Nodes(cluster, folders)
         cluster.shutdown()
 
 
@@ -178,3 +183,23 @@ def test_what_no_node_has_is_an_error_at_once(
         list(executor.run([replace(job, spec=on_gpu, gpus=2)]))
     with pytest.raises(InputError, match=r"asks for 1 core, 1e\+06 GB of memory"):
         list(executor.run([replace(job, memory_gb=1e6)]))
+
+
+def test_a_node_without_pybench_is_named(
+    nodes: Nodes, executor: RayExecutor, make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    """It alone has room for the trial; on it, importing pybench fails."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n\n\nclass Nothing:\n    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] == 'pybench':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}')\n\n\n"
+        "sys.meta_path.insert(0, Nothing())\n"
+    )
+    (job, *_) = jobs(make_plan("difference"), tmp_path / "run")
+    large = job.spec.model_copy(update={"resources": job.spec.resources.model_copy(update={"threads": 3})})
+    node = nodes.cluster.add_node(num_cpus=3, env_vars={"PYTHONPATH": str(tmp_path)})
+    try:
+        with pytest.raises(InputError, match=r"node \S+ cannot load pybench \(.*No module named 'pybench'"):
+            list(executor.run([replace(job, spec=large)]))
+    finally:
+        nodes.cluster.remove_node(node)
