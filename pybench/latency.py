@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,9 +69,9 @@ def _interval(ordered: NDArray[np.float64], level: float) -> tuple[float, float]
 def _measure(job: Job, protocol: LatencyProtocol) -> Latency:
     started, cores = now(), usable_cores()
     spec = job.spec.model_copy(update={"resources": job.spec.resources.model_copy(update={"threads": cores})})
-    samples = data.load(spec, job.data_root)
+    samples = job.samples or data.load(spec, job.data_root)
     memory.reset_peak()
-    method = build_method(job)
+    method = build_method(replace(job, spec=spec))
     method.fit(DecodedImages(samples.train))
     images = DecodedImages(samples.test)
     decoded = images[0][None]

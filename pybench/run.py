@@ -148,9 +148,16 @@ class _Jobs:
     def make(self, spec: TrialSpec) -> Job:
         """The job of a spec, with the fingerprint of its data."""
         of_result = self._made_of(spec)
-        place = self.store.place(spec, *of_result)
+        place, limits = self.store.place(spec, *of_result), self.plan.limits
         return Job(
-            spec, self.plan.data_root, registry.plugin_folders(), *of_result, place.absolute(), self.plan.limits.minutes
+            spec,
+            self.plan.data_root,
+            registry.plugin_folders(),
+            *of_result,
+            underway=place.absolute(),
+            minutes=limits.minutes,
+            gpus=limits.gpus,
+            memory_gb=limits.memory_gb,
         )
 
     def _made_of(self, spec: TrialSpec) -> tuple[str, str, dict[str, str]]:

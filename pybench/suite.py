@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pybench import registry, strict_yaml
 from pybench.records import Protocol, RtoOptions
@@ -59,6 +59,19 @@ class Limits(_Strict):
     """What a trial may use; no part of its key, because no result depends on it."""
 
     minutes: float = Field(1440, gt=0, description="a trial that runs longer is stopped and recorded as a timeout")
+    gpus: float | None = Field(
+        None, gt=0, description="GPUs, or the share of one, that a trial on a GPU asks for; none: what its method says"
+    )
+    memory_gb: float | None = Field(
+        None, gt=0, description="memory that a trial asks for (1 GB is 2**30 bytes); none: what its method says"
+    )
+
+    @field_validator("gpus")
+    @classmethod
+    def _shares_one_or_whole(cls, gpus: float | None) -> float | None:
+        if gpus is not None and gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"{gpus:g} GPUs cannot be shared out; expected at most 1, or a whole number")
+        return gpus
 
 
 class Profile(_Strict):

@@ -44,7 +44,9 @@ class Job:
     """A trial as it travels to a worker: the spec and where the worker finds data and plug-ins.
 
     ``underway`` is a folder for checkpoints and a line on how far the trial is; None keeps neither. ``minutes`` is how
-    long it may run, where its executor can stop it; ``batch`` is how many images it predicts at once.
+    long it may run, where its executor can stop it; ``batch`` is how many images it predicts at once. ``gpus`` and
+    ``memory_gb`` are what it asks a cluster for, None what its method says. ``samples`` are the spec's where they are
+    at hand already; they are of the fingerprint's data.
     """
 
     spec: TrialSpec
@@ -56,6 +58,9 @@ class Job:
     underway: Path | None = None
     minutes: float = math.inf
     batch: int = BATCH
+    gpus: float | None = None
+    memory_gb: float | None = None
+    samples: data.TrialData | None = None
 
 
 def run_trial(job: Job) -> Outcome:
@@ -137,7 +142,7 @@ def _run(job: Job, started: str) -> Outcome:
     reasons = cls.unsupported(strict_yaml.validate(cls.Params, spec.params), spec.resources.device)
     if reasons:
         return Outcome(unfinished(job, started, "skipped", "; ".join(reasons)))
-    samples = data.load(spec, job.data_root)
+    samples = job.samples or data.load(spec, job.data_root)
     if (seen := fingerprint([*samples.train, *samples.test])) != job.fingerprint:
         raise InputError(
             f"the data here is not what the run was planned with (fingerprint {seen}, planned {job.fingerprint})"

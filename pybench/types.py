@@ -224,12 +224,17 @@ class Method(ABC):
 
     A subclass declares ``name`` (its file's stem), ``Params``, ``paper`` and ``trains`` (it runs gradient descent). It
     keeps everything that it learned in ``state_dict``: tensors and plain values, loadable without executing code.
+
+    ``gpus`` (or the share of one, for trials on a GPU) and ``memory_gb`` are what its trials ask a cluster for, so that
+    no more of them run on a node than it has room for; a suite's ``limits`` overrule them. 0 asks for none.
     """
 
     name: ClassVar[str]
     Params: ClassVar[type[MethodParams]]
     paper: ClassVar[Citation]
     trains: ClassVar[bool] = False
+    gpus: ClassVar[float] = 1
+    memory_gb: ClassVar[float] = 0
 
     def __init__(self, params: MethodParams, context: Context) -> None:
         self.params = params

@@ -78,6 +78,12 @@ PLUGINS = {
         'if len(images) > 1: raise RuntimeError("DefaultCPUAllocator: can\'t allocate memory")',
     ),
     "slow": ("Takes its time.", "time.sleep(0.5)", "pass"),
+    "pools": (
+        "Fails, and says how many threads its libraries would start.",
+        "import numpy, faiss; from threadpoolctl import threadpool_info; "
+        "raise ValueError(sorted({pool['num_threads'] for pool in threadpool_info()} | {torch.get_num_threads()}))",
+        "pass",
+    ),
     "waits": (
         "Waits until its marker file is there.",
         "while not Path(self.params.marker).exists(): time.sleep(0.02)",

@@ -50,7 +50,7 @@ class Nodes:
     def workers(self) -> list[int]:
         """Processes that run a trial now."""
         raylets = {node.all_processes["raylet"][0].process.pid for node in self.cluster.list_all_nodes()}
-        return [process for process in children(raylets) if "_locked_trial" in command_line(process)]
+        return [process for process in children(raylets) if "locked_trial" in command_line(process)]
 
     def kill_worker(self, random: random.Random) -> bool:
         workers = self.workers()

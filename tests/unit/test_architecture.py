@@ -66,7 +66,7 @@ ALLOWED = {
     },
     "templates": {"ops"},
 }
-RAY = {"executors/ray.py", "tune.py"}
+RAY = {"executors/ray.py", "executors/ray_task.py"}
 
 
 def imported(file: Path) -> set[str]:

@@ -1,0 +1,177 @@
+"""A trial as a task of Ray: what travels to a worker and back, and what becomes of an attempt that comes to nothing."""
+
+from __future__ import annotations
+
+import math
+import platform
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import ray
+from ray import ObjectRef, ObjectRefGenerator
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+
+from pybench import data, underway
+from pybench.executors import node, shipping
+from pybench.executors.node import Lacking, Order, Refused
+from pybench.executors.shipping import Plugins, Shipment
+from pybench.latency import measure
+from pybench.node_lock import node_lock
+from pybench.records import Attempt, Latency, Outcome, Status
+from pybench.suite import LatencyProtocol
+from pybench.trial import Job, now, unfinished
+from pybench.types import InputError
+
+_RETRIES = 3  # of a trial whose worker or node died
+_SHIPMENTS = 2  # kept for nodes that ask next: trials go category by category
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a trial says first: where and when it was begun."""
+
+    node: str
+    moment: str
+
+
+@dataclass(frozen=True)
+class SentBack:
+    """What a trial says where it does not run: why, and on which of Ray's nodes."""
+
+    why: Lacking | Refused
+    node_id: str
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A shipment, and its files in chunks."""
+
+    shipment: Shipment
+    chunks: list[ObjectRef[bytes]]
+
+
+class Depot:
+    """What the driver holds in Ray's object store for nodes to fetch."""
+
+    def __init__(self) -> None:
+        self._plugins: dict[tuple[Path, ...], ObjectRef[list[Plugins]]] = {}
+        self._shipments: dict[str, Sent] = {}
+
+    def plugins(self, folders: tuple[Path, ...]) -> ObjectRef[list[Plugins]]:
+        """The folders of plug-ins with all that is in them."""
+        if folders not in self._plugins:
+            self._plugins[folders] = ray.put([shipping.pack_plugins(folder) for folder in folders])
+        return self._plugins[folders]
+
+    def data(self, job: Job) -> Sent:
+        """A job's samples, and their files in chunks; the tasks that were given older ones keep these alive."""
+        if job.fingerprint not in self._shipments:
+            shipment, files = shipping.pack(data.load(job.spec, job.data_root))
+            while len(self._shipments) >= _SHIPMENTS:
+                del self._shipments[next(iter(self._shipments))]
+            chunks = [ray.put(chunk) for chunk in shipping.chunks(files)]
+            self._shipments[job.fingerprint] = Sent(shipment, chunks)
+        return self._shipments[job.fingerprint]
+
+
+@dataclass
+class Task:
+    """A job in flight: since when its present attempt runs, and what became of earlier ones."""
+
+    job: Job
+    sent_back: SentBack | None = None
+    lacks_data: bool = False
+    begun: Begun | None = None
+    deadline: float = math.inf
+    earlier: list[Attempt] = field(default_factory=list)
+
+    @property
+    def is_begun(self) -> bool:
+        return self.begun is not None
+
+    def is_late(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def next(self, stream: ObjectRefGenerator) -> Outcome | None:
+        """Take what the task tells: its outcome, or None where it goes on, or has to be begun again."""
+        try:
+            told = ray.get(next(stream))
+        except RayTaskError as error:
+            if "failed to import on the worker" in str(error):
+                raise _without_pybench(error) from error
+            raise  # run_trial catches what a method raises: this is a defect of pybench, and must be seen
+        except RayError as error:
+            return self._lost(error)
+        if isinstance(told, Begun):
+            self.begun, self.deadline = told, time.monotonic() + 60 * self.job.minutes
+            return None
+        if isinstance(told, SentBack):
+            self.begun, self.deadline, self.sent_back = None, math.inf, told
+            self.lacks_data |= isinstance(told.why, Lacking)
+            return None
+        outcome: Outcome = told
+        return outcome.after(self.earlier)
+
+    def _lost(self, error: RayError) -> Outcome | None:
+        """The attempt came to nothing; None where there shall be another."""
+        was_late, begun = self.is_late(), self.begun or Begun("", now())
+        self.begun, self.deadline = None, math.inf
+        if was_late:
+            return self._end(begun, "timeout", f"took longer than {self.job.minutes:g} minutes{self._last_words()}")
+        is_memory = isinstance(error, OutOfMemoryError)
+        if is_memory and self.job.batch == 1:
+            return self._end(begun, "out_of_memory", "its worker was killed for its memory", str(error))
+        if len(self.earlier) == _RETRIES:
+            reason = f"its worker died {_RETRIES + 1} times ({type(error).__name__})"
+            return self._end(begun, "failed", reason, str(error))
+        reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        self.earlier.append(Attempt(node=begun.node, started=begun.moment, ended=now(), reason=reason))
+        if is_memory:
+            self.job = replace(self.job, batch=1)
+        return None
+
+    def _end(self, begun: Begun, status: Status, reason: str, details: str = "") -> Outcome:
+        return Outcome(unfinished(self.job, begun.moment, status, reason, details)).after(self.earlier)
+
+    def _last_words(self) -> str:
+        """What the trial reported last, where that can be seen from here."""
+        words = "" if self.job.underway is None else underway.last_line(self.job.underway)
+        return f"; its last words: {words}" if words else ""
+
+
+def _without_pybench(error: RayTaskError) -> InputError:
+    """A node that cannot even load our task has no chance to refuse it."""
+    text = str(error).strip()
+    where = re.search(r"ip=([^,)]+)", text)
+    node = where.group(1) if where else "of the cluster"
+    return InputError(f"node {node} cannot load pybench ({text.splitlines()[-1]}); install the same one on every node")
+
+
+def locked_trial(job: Job, plugins: list[Plugins], sent: Sent | None) -> Iterator[Begun | Outcome | SentBack]:
+    """What a worker does: tells that it begins, then the outcome, or why it sends the trial back."""
+    with node_lock(exclusive=False):
+        yield Begun(platform.node(), now())
+        told = node.trial(_order(job, plugins, sent))
+        yield told if isinstance(told, Outcome) else _sent_back(told)
+
+
+def measured_latency(
+    job: Job, plugins: list[Plugins], sent: Sent | None, protocol: LatencyProtocol
+) -> Latency | SentBack:
+    """The same for a latency measurement, which tells no beginning."""
+    told = node.prepared(_order(job, plugins, sent))
+    return measure(told, protocol) if isinstance(told, Job) else _sent_back(told)
+
+
+def _order(job: Job, plugins: list[Plugins], sent: Sent | None) -> Order:
+    """Chunks are fetched one after another, when they are written."""
+    if sent is None:
+        return Order(job, plugins, None, ())
+    return Order(job, plugins, sent.shipment, (ray.get(chunk) for chunk in sent.chunks))
+
+
+def _sent_back(why: Lacking | Refused) -> SentBack:
+    return SentBack(why, ray.get_runtime_context().get_node_id())

@@ -1,0 +1,257 @@
+"""Files for nodes that share no disk with the driver: cut into chunks there, put into a folder named for them here.
+
+<cache>/shipped/<hash of names and contents>/         the files
+<cache>/shipped/<hash>.lock                           held by the worker that writes them; others of its node wait
+<cache>/shipped/<fingerprint>.json                    the samples of a trial, and the folder that their files lie in
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from pybench import data, durable
+from pybench.data import TrialData
+from pybench.hashing import digest
+from pybench.images import fingerprint
+from pybench.paths import cache_folder
+from pybench.records import TrialSpec
+from pybench.types import InputError, Sample
+
+CHUNK = 64 * 2**20  # bytes: more at once would push trials' memory and other objects out of a node's object store
+_KINDS = ("methods", "datasets", "metrics")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Which files a stream of bytes holds, one after another: relative names and sizes in bytes.
+
+    ``key`` is a hash of names and contents, and the name of their folder on every node.
+    """
+
+    key: str
+    files: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """The samples of a trial, their paths relative to the folder of their files."""
+
+    contents: Contents
+    samples: TrialData
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """A folder of plug-ins with all that is in it; ``folder`` is where the driver has it."""
+
+    folder: Path
+    contents: Contents
+    stream: bytes
+
+
+# --- what the driver does -----------------------------------------------------------------------------------------
+
+
+def pack(samples: TrialData) -> tuple[Shipment, dict[str, Path]]:
+    """A trial's samples as they travel, and the files that go with them, by relative name.
+
+    Only what a sample names is shipped, so it does not matter how a dataset lies on the disk or what else it reads.
+    """
+    everything = [path for sample in [*samples.train, *samples.test] for path in (sample.image, *sample.masks)]
+    parents = {path.absolute().parent for path in everything}
+    # One folder more than needed: an image's folder is a part of its identity.
+    root = Path(os.path.commonpath(parents)).parent
+    files = {path.absolute().relative_to(root).as_posix(): path for path in everything}
+    moved = _moved(samples, lambda path: path.absolute().relative_to(root))
+    return Shipment(contents(files), moved), files
+
+
+def pack_plugins(folder: Path) -> Plugins:
+    """A folder of plug-ins as it travels."""
+    files = _plugin_files(folder)
+    return Plugins(folder, contents(files), b"".join(chunks(files)))
+
+
+def contents(files: Mapping[str, Path]) -> Contents:
+    """What a stream of these files will hold.
+
+    Raises:
+        InputError: a file is not there or cannot be read.
+    """
+    named = sorted(files)
+    hashes = [[name, fingerprint([Sample(files[name])])] for name in named]
+    return Contents(digest(hashes), tuple((name, files[name].stat().st_size) for name in named))
+
+
+def chunks(files: Mapping[str, Path], size: int = CHUNK) -> Iterator[bytes]:
+    """The files one after another, by name, cut into pieces of ``size`` bytes, of which the last is shorter."""
+    chunk = bytearray()
+    for name in sorted(files):
+        with files[name].open("rb") as file:
+            while part := file.read(size - len(chunk)):
+                chunk += part
+                if len(chunk) == size:
+                    yield bytes(chunk)
+                    chunk.clear()
+    if chunk:
+        yield bytes(chunk)
+
+
+# --- what a node does ---------------------------------------------------------------------------------------------
+
+
+def find(spec: TrialSpec, wanted: str, data_root: Path | None) -> TrialData | None:
+    """A trial's samples as they lie on this node; None where it lacks them, or has others.
+
+    They are looked for below this node's own data root (``PYBENCH_DATA``), at the driver's, and among what was shipped
+    before. Generated data is generated.
+
+    Args:
+        wanted: the fingerprint that they must have.
+        data_root: the driver's.
+    """
+    own = os.environ.get("PYBENCH_DATA")
+    for root in dict.fromkeys([Path(own).expanduser(), data_root] if own else [data_root]):
+        try:
+            samples = data.load(spec, root)
+            if fingerprint([*samples.train, *samples.test]) == wanted:
+                return samples
+        except (InputError, OSError):
+            continue
+    return _shipped_before(wanted)
+
+
+def receive(shipment: Shipment, stream: Iterable[bytes], known_as: str) -> TrialData:
+    """A trial's samples from a shipment, which is written to this node's cache where it is not there yet.
+
+    Args:
+        known_as: their fingerprint, by which later trials find them.
+
+    Raises:
+        InputError: the cache cannot be written, or the stream ends too early.
+    """
+    folder = unpack(shipment.contents, stream, _folder())
+    durable.write(_folder() / f"{known_as}.json", TypeAdapter(Shipment).dump_json(shipment))
+    return _moved(shipment.samples, lambda path: folder / path)
+
+
+def place_plugins(plugins: Plugins) -> Path:
+    """The plug-ins' folder on this node: the driver's where the same files lie there, else one in the cache.
+
+    Raises:
+        InputError: the cache cannot be written.
+    """
+    if _holds(plugins.folder, plugins.contents):
+        return plugins.folder
+    return unpack(plugins.contents, [plugins.stream], _folder())
+
+
+def unpack(contents: Contents, stream: Iterable[bytes], parent: Path) -> Path:
+    """The folder of a stream's files below ``parent``; of several processes that ask for it at once, one writes it.
+
+    It is there as a whole or not at all, whatever is killed; nothing is taken from the stream where it is.
+
+    Raises:
+        InputError: the folder cannot be written, or the stream ends too early.
+    """
+    folder, partial = parent / contents.key, parent / f".{contents.key}.partial"
+    try:
+        with _locked(parent / f"{contents.key}.lock"):
+            if not folder.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+                _write(contents, _Stream(stream), partial)
+                partial.rename(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    return folder
+
+
+class _Stream:
+    """Bytes that come in chunks, taken in pieces of another size."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._left = memoryview(b"")
+
+    def take(self, size: int) -> Iterator[memoryview]:
+        while size:
+            self._left = self._left or memoryview(next(self._chunks, b""))
+            if not self._left:
+                raise InputError("what the driver sent ends too early: its files changed meanwhile")
+            part, self._left = self._left[:size], self._left[size:]
+            size -= len(part)
+            yield part
+
+
+def _write(contents: Contents, stream: _Stream, folder: Path) -> None:
+    """Every file flushed to the disk: the folder's name will promise that they are whole."""
+    folder.mkdir(parents=True)
+    for name, size in contents.files:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            for part in stream.take(size):
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _shipped_before(wanted: str) -> TrialData | None:
+    """Samples that came with an earlier trial; what is damaged is removed, and will be sent again."""
+    try:
+        shipment = TypeAdapter(Shipment).validate_json((_folder() / f"{wanted}.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+    folder = _folder() / shipment.contents.key
+    samples = _moved(shipment.samples, lambda path: folder / path)
+    try:
+        if fingerprint([*samples.train, *samples.test]) == wanted:
+            return samples
+    except InputError:
+        pass  # a file is gone
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def _moved(samples: TrialData, move: Callable[[Path], Path]) -> TrialData:
+    def moved(sample: Sample) -> Sample:
+        return replace(sample, image=move(sample.image), masks=tuple(map(move, sample.masks)))
+
+    return replace(samples, train=list(map(moved, samples.train)), test=list(map(moved, samples.test)))
+
+
+def _plugin_files(folder: Path) -> dict[str, Path]:
+    """All files below the folders of plug-ins, a plug-in's own data included; hidden ones and bytecode are left out."""
+    found = {}
+    for path in (path for kind in _KINDS for path in sorted((folder / kind).rglob("*"))):
+        name = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in name.parts):
+            found[name.as_posix()] = path
+    return found
+
+
+@cache
+def _holds(folder: Path, expected: Contents) -> bool:
+    """Whether the same plug-ins lie in a folder; asked once a process, which does not read them again either."""
+    return folder.is_dir() and contents(_plugin_files(folder)) == expected
+
+
+def _folder() -> Path:
+    return cache_folder() / "shipped"
