@@ -92,17 +92,15 @@ class _Jobs:
         """See that weights and data are there before anything runs; generated data is made when it is needed."""
         for spec in self.plan.specs:
             self._assets_of(spec)
-        for spec in {(spec.dataset, spec.category): spec for spec in self.plan.specs}.values():
+        for spec in {(spec.dataset, spec.category, spec.evaluate_on): spec for spec in self.plan.specs}.values():
             cls: type[Dataset] = registry.load("dataset", spec.dataset)
             if not cls.generated:
-                dataset = data.open_dataset(spec, self.plan.data_root)
-                dataset.split(spec.category, "train")
-                dataset.split(spec.category, "test")
+                data.check(spec, self.plan.data_root)
 
     def make(self, spec: TrialSpec) -> Job:
         """The job of a spec, with the fingerprint of its data."""
         identity = spec.model_dump_json(
-            include={"dataset", "category", "dataset_options", "rto", "data_seed", "protocol"}
+            include={"dataset", "category", "dataset_options", "rto", "data_seed", "protocol", "evaluate_on"}
         )
         if identity not in self._fingerprints:
             samples = data.load(spec, self.plan.data_root)

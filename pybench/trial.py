@@ -144,7 +144,7 @@ def build_method(job: Job, fit: str | None = None, spend: Callable[[str, float],
 
 
 def _run(job: Job, started: str) -> Outcome:
-    spec, timer = job.spec, _Timer()
+    spec, timer, labels_before = job.spec, _Timer(), data.test_labels_read()
     memory.reset_peak()
     cls: type[Method] = registry.load("method", spec.method)
     reasons = cls.unsupported(strict_yaml.validate(cls.Params, spec.params), spec.resources.device)
@@ -187,6 +187,7 @@ def _run(job: Job, started: str) -> Outcome:
             "test_anomalous": int((labels == 1).sum()),
             "unannotated": sum(mask is None for mask in evaluation.masks),
             "regions_lost": lost,
+            "test_labels_read": data.test_labels_read() - labels_before,
         },
         timings=timer.seconds,
         peak_memory_mb=round(memory.peak_mb(), 1),
