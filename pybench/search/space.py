@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -207,10 +208,9 @@ def _bound(field: FieldInfo, closed: str, open: str) -> tuple[float, bool] | Non
 
 def _kinds(field: FieldInfo) -> set[Any]:
     """The types of which a field may be, None aside."""
-    annotation = field.annotation
-    if get_origin(annotation) is None:
-        return {annotation}
-    return {kind for kind in get_args(annotation) if kind is not type(None)}
+    if get_origin(field.annotation) not in (Union, UnionType):
+        return {field.annotation}
+    return {kind for kind in get_args(field.annotation) if kind is not type(None)}
 
 
 def _extra(field: FieldInfo) -> dict[str, Any]:
