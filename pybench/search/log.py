@@ -84,7 +84,7 @@ def _suite(prepared: Prepared, search: Search, best: Sample) -> str:
     if best.number:
         entries.insert(0, {"name": first.method, "label": "defaults", "params": first.params})
     mark = ORACLE if prepared.is_oracle else ""
-    suite = {
+    suite: dict[str, Any] = {
         "name": f"{prepared.name}_tuned_{first.method}{mark}",
         "title": f"{plan.title}: {first.method}, tuned{' on the test set (oracle)' if mark else ''}",
         "datasets": _datasets(plan.specs),
@@ -110,7 +110,7 @@ def _datasets(specs: tuple[TrialSpec, ...]) -> list[dict[str, Any]]:
     entries: dict[str, dict[str, Any]] = {}
     for spec in specs:
         rto = None if spec.rto is None else spec.rto.model_dump(mode="json")
-        empty = {"name": spec.dataset, "categories": [], "options": spec.dataset_options, "rto": rto}
+        empty: dict[str, Any] = {"name": spec.dataset, "categories": [], "options": spec.dataset_options, "rto": rto}
         entry = entries.setdefault(json.dumps(empty, sort_keys=True), empty)
         if spec.category not in entry["categories"]:
             entry["categories"].append(spec.category)

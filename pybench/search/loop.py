@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 
 import optuna
 from optuna.samplers import TPESampler
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
@@ -107,8 +108,8 @@ class Search:
         self._upward = [bool(registry.load("metric", name).higher_is_better) for name in settings.metrics]
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = TPESampler(seed=settings.seed, n_startup_trials=_RANDOM_SAMPLES, constant_liar=True)
-        directions = ["maximize" if up else "minimize" for up in self._upward]
-        directions += ["minimize"] * len(settings.limits)
+        up, down = StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE
+        directions = [*(up if is_upward else down for is_upward in self._upward), *(down for _ in settings.limits)]
         self._study = optuna.create_study(sampler=sampler, directions=directions)
 
     def run(self, keep: Callable[[], object]) -> None:

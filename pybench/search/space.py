@@ -175,7 +175,7 @@ def _check(field: FieldInfo, value: Any) -> None:
     """See that a parameter can have this value."""
     kind: Any = field.annotation
     if field.metadata:
-        kind = Annotated[(kind, *field.metadata)]  # type: ignore[assignment]
+        kind = Annotated[(kind, *field.metadata)]
     try:
         TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:

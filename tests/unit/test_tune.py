@@ -230,7 +230,7 @@ def test_several_metrics_have_a_front(prepared: Callable[..., Prepared], tmp_pat
 
 
 def test_what_the_user_sets_is_not_searched(prepared: Callable[..., Prepared]) -> None:
-    with pytest.raises(InputError, match=r"tiny.yaml:7: methods\[0\]: nothing to search of tunable"):
+    with pytest.raises(InputError, match=r"tiny.yaml:8: methods\[0\]: nothing to search of tunable"):
         prepared(overrides={"params.gain": "0.3"})
 
 
