@@ -47,7 +47,7 @@ class HetmmParams(BackboneParams):
         ge=1,
         le=10_000,
         description="templates kept at each position; none keeps all",
-        json_schema_extra={"search": [None, 10, 20, 40, 60, 120], "fidelity": True},
+        json_schema_extra={"search": [None, 10, 20, 40, 60, 120]},
     )
     selection: Selection = Field(
         "optics",

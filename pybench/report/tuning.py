@@ -83,22 +83,22 @@ class TuneProgress:
         """After a sample, in the order in which they were proposed."""
         self.bar.advance(self.task)
         total = self.settings.samples
-        count = f"[{sample.number + 1:>{len(str(total))}}/{total}]"
-        ending = f"; best is sample {best.number}: {self._value(best)}" if best and best is not sample else ""
+        count = f"[{sample.number:>{len(str(total))}}/{total}]"
+        ending = f"; best is [{best.number}] with {self._value(best)}" if best else ""
         if best is sample:
             ending = "; the best so far"
         self._say(f"{count} {self._outcome(sample)}{ending}  ({in_words(sample.changes)})")
 
     def _outcome(self, sample: Sample) -> str:
-        name = "defaults" if sample.number == 0 else f"sample {sample.number}"
+        name = "defaults: " if sample.is_default else ""
         if sample.state != "complete":
-            return f"{name}: {sample.state}: {first_line(sample.reason)}"
+            return f"{name}{sample.state}: {first_line(sample.reason)}"
         broken = [limit for limit in self.settings.limits if limit.excess(sample.measured) > 0]
         measured = "".join(
             f", {limit.quantity} {milliseconds(sample.measured[limit.quantity])}{' (over)' if limit in broken else ''}"
             for limit in self.settings.limits
         )
-        return f"{name}: {self._value(sample)}{measured}"
+        return f"{name}{self._value(sample)}{measured}"
 
     def _value(self, sample: Sample) -> str:
         first = self.settings.metrics[0]
@@ -110,7 +110,7 @@ class TuneProgress:
 
 def print_search(console: Console, prepared: Prepared, search: Search, suite: Path | None) -> None:
     """Prints the defaults and the front as a table, what was gained, and the file that runs it."""
-    shown = [search.defaults, *(sample for sample in search.front if sample.number)]
+    shown = [search.defaults, *(sample for sample in search.front if not sample.is_default)]
     console.print(_table(prepared, search, shown))
     for line in _lines(prepared, search, suite):
         console.print(Text(line), soft_wrap=True)
@@ -136,7 +136,7 @@ def _table(prepared: Prepared, search: Search, shown: list[Sample]) -> Table:
         table.add_column(name, overflow="fold")
     for sample in shown:
         best = sample is search.best
-        cells = [f"{sample.number or 'defaults'}{' *' if best else ''}"]
+        cells = [f"{'defaults' if sample.is_default else sample.number}{' *' if best else ''}"]
         cells += [_cell(sample.values.get(metric), 100) for metric in search.settings.metrics]
         cells += [_cell(sample.measured.get(quantity), 1) for quantity, *_ in measured]
         cells += [_plain(sample.changes[name]) for name in names]
@@ -147,11 +147,12 @@ def _table(prepared: Prepared, search: Search, shown: list[Sample]) -> Table:
 def _lines(prepared: Prepared, search: Search, suite: Path | None) -> list[str]:
     best, first = search.best, search.settings.metrics[0]
     labels = search.labels_read_here + sum(sample.test_labels_read for sample in search.samples)
-    lines = [f"* best by {' '.join(metric_words(first))}{_mark(prepared)}; test labels read: {labels}"]
+    read = "test labels were read" if labels else "test labels read: 0"
+    lines = [f"* best by {' '.join(metric_words(first))}{_mark(prepared)}; {read}"]
     if best is None:
         limits = ", ".join(map(str, search.settings.limits))
         lines = [f"no sample ran to its end{f' within {limits}' if limits else ''}; search.json says why"]
-    elif best.number == 0:
+    elif best.is_default:
         lines.append("nothing better than the defaults was found")
     elif first in search.defaults.values:
         gain = 100 * (best.values[first] - search.defaults.values[first])

@@ -81,7 +81,7 @@ def _suite(prepared: Prepared, search: Search, best: Sample) -> str:
     """A suite that runs the best parameters, beside the defaults, on the test set."""
     plan, first = prepared.plan, prepared.plan.specs[0]
     entries = [{"name": first.method, "label": "tuned", "params": best.params}]
-    if best.number:
+    if not best.is_default:
         entries.insert(0, {"name": first.method, "label": "defaults", "params": first.params})
     mark = ORACLE if prepared.is_oracle else ""
     suite: dict[str, Any] = {

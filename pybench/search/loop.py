@@ -41,7 +41,7 @@ State = Literal["complete", "stopped", "failed", "refused"]
 
 @dataclass
 class Sample:
-    """Parameters that were tried and what came of it.
+    """Parameters that were tried and what came of it; number 1 are the defaults.
 
     ``stopped`` was left at a rung by better ones, ``refused`` is a combination that the method does not take. ``rungs``
     are values of the first metric at shares of the budget, ``values`` those of all metrics at the whole of it, means
@@ -58,6 +58,11 @@ class Sample:
     measured: dict[str, float] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
     test_labels_read: int = 0
+
+    @property
+    def is_default(self) -> bool:
+        """Whether these are the parameters from which the search starts."""
+        return self.number == 1
 
 
 @dataclass(frozen=True)
@@ -191,12 +196,12 @@ class Search:
             trial = self._study.ask()
             for name, part in self.space.items():
                 part.draw(name, trial)
-        return Sample(0, changes, params), trial
+        return Sample(1, changes, params), trial
 
     def _draw(self, index: int) -> tuple[Sample, optuna.Trial]:
         trial = self._study.ask()
         changes = {name: part.draw(name, trial) for name, part in self.space.items()}
-        sample = Sample(len(self.samples) + index, changes, {**self.plan.specs[0].params, **changes})
+        sample = Sample(len(self.samples) + index + 1, changes, {**self.plan.specs[0].params, **changes})
         try:
             sample.params = strict_yaml.validate(self.method.Params, sample.params).model_dump(mode="json")
         except ValidationError as error:
@@ -206,7 +211,7 @@ class Search:
 
     def _climb(self, samples: list[Sample], rung: int, share: float) -> list[Sample]:
         """Try samples with a share of their budget; those that go on. The defaults do anyway."""
-        climbing = [sample for sample in samples if sample.number > 0]
+        climbing = [sample for sample in samples if not sample.is_default]
         first, up = self.settings.metrics[0], self._upward[0]
         for sample, _ in self._tried(climbing, share, latency=None):
             if sample.state == "complete":

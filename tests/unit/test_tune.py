@@ -263,12 +263,12 @@ def test_the_command_leaves_a_suite_that_runs(suite: Path, data_root: Path, plug
     log = json.loads((folder / "search.json").read_text())
     assert log["test_labels_read"] == {"by_this_process": 0, "by_trials": 0}
     assert not log["oracle"]
-    assert [sample["number"] for sample in log["samples"]] == list(range(6))
+    assert [sample["number"] for sample in log["samples"]] == list(range(1, 7))
     assert log["best"] in log["front"]
     assert "test labels read: 0" in done.stdout
     assert "oracle" not in done.output.lower()
     assert f"pybench run {folder / 'best.yaml'}" in done.stdout
-    best = log["samples"][log["best"]]["params"]["gain"]
+    best = log["samples"][log["best"] - 1]["params"]["gain"]
 
     loaded, _ = load_suite(str(folder / "best.yaml"))
     assert [(entry.label, entry.params["gain"]) for entry in loaded.methods] == [("defaults", 0.1), ("tuned", best)]
