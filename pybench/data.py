@@ -91,7 +91,7 @@ def _validation(spec: TrialSpec, data_root: Path | None) -> tuple[list[Sample], 
         normal = _split(dataset, spec, "validation")
     else:
         train, normal = hold_out(train, derive_seed(spec.data_seed, spec.dataset, spec.category, "validation"))
-    # No more copies are drawn than the protocol's limit leaves of them.
+    # No copies are drawn of normal images that the protocol's limit would leave out.
     limit = spec.protocol.test_images
     normal = _draw(normal, None if limit is None else max(1, limit // 2), spec, "validation")
     return train, normal + spoilt_copies(normal, derive_seed(spec.data_seed, spec.dataset, spec.category, "spoilt"))

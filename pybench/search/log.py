@@ -102,7 +102,7 @@ def _suite(prepared: Prepared, search: Search, best: Sample) -> str:
     values = ", ".join(f"{metric_name(name, prepared.is_oracle)} {value:.4f}" for name, value in best.values.items())
     where = "test set (oracle)" if mark else "validation data made of normal images"
     head = f"# Sample {best.number} of {len(search.samples)} of a search on the {where}: {values}.\n"
-    return head + yaml.safe_dump(suite, sort_keys=False, width=118)
+    return head + yaml.safe_dump(suite, sort_keys=False, width=118, default_flow_style=None)
 
 
 def _datasets(specs: tuple[TrialSpec, ...]) -> list[dict[str, Any]]:
