@@ -38,10 +38,13 @@ class DefectMapParams(TrainingParams):
         "same_dataset",
         description="other normal images, blended in on the foregrounds of both (Sec. 3.1), or foreign textures pasted "
         "anywhere, as DRAEM does (Table 4, DTD)",
+        json_schema_extra={"search": True},
     )
     textures: str | None = Field(None, description="folder of foreign textures (DTD); none makes procedural ones")
     foreground: Foreground = Field(
-        "edges", description="how the object is found: by its edges, thickened and filled, or by a grey threshold"
+        "edges",
+        description="how the object is found: by its edges, thickened and filled, or by a grey threshold",
+        json_schema_extra={"search": True},
     )
     rotation: float = Field(
         90.0, ge=0, le=180, description="largest angle, in degrees, by which images are rotated while training"
@@ -52,6 +55,7 @@ class DefectMapParams(TrainingParams):
         le=1,
         description="largest change of an anomaly source's contrast (a factor of 1 - x to 1 + x) and of each of its "
         "channels (-x to x) before it is blended in",
+        json_schema_extra={"search": True},
     )
     deep_features: Literal["copied", "trained", "none"] = Field(
         "copied",
@@ -76,10 +80,22 @@ class DefectMapParams(TrainingParams):
     focal_alpha: float = Field(0.25, ge=0, le=1, description="weight of defective pixels in the focal loss (Eq. 7)")
     focal_gamma: float = Field(2.0, ge=0, le=10, description="gamma of the focal loss (Eq. 7)")
     learning_rate: float = Field(
-        1e-4, gt=0, le=1, description="of Adam; times 0.1 after 4/7 and again after 6/7 of the budget"
+        1e-4,
+        gt=0,
+        le=1,
+        description="of Adam; times 0.1 after 4/7 and again after 6/7 of the budget",
+        json_schema_extra={"search": {"low": 1e-05, "high": 0.003, "log": True}},
     )
-    budget: Budget = Field(Budget(epochs=700), description="how long training lasts")
-    filter_size: int = Field(21, ge=1, le=255, description="side s_f of the mean filter of the image score (Eq. 10)")
+    budget: Budget = Field(
+        Budget(epochs=700), description="how long training lasts", json_schema_extra={"fidelity": True}
+    )
+    filter_size: int = Field(
+        21,
+        ge=1,
+        le=255,
+        description="side s_f of the mean filter of the image score (Eq. 10)",
+        json_schema_extra={"search": {"low": 3, "high": 41}},
+    )
 
     @model_validator(mode="after")
     def _fits_the_networks(self) -> DefectMapParams:

@@ -28,6 +28,7 @@ class HetmmParams(BackboneParams):
         min_length=1,
         max_length=4,
         description="side of the matching window on each layer; odd, 1: no window",
+        json_schema_extra={"search": [[3, 3, 3], [5, 3, 3], [5, 5, 3], [7, 5, 3], [9, 7, 5], [11, 9, 7]]},
     )
     matching: Literal["mutual", "patch"] = Field(
         "mutual",
@@ -35,9 +36,19 @@ class HetmmParams(BackboneParams):
         "compared with those of the templates at the same place (Table 8), which leaves alpha without effect",
     )
     alpha: float = Field(
-        0.5, ge=0, le=1, description="weight of the forward map (Eq. 6); 1 is forward only, 0 backward only"
+        0.5,
+        ge=0,
+        le=1,
+        description="weight of the forward map (Eq. 6); 1 is forward only, 0 backward only",
+        json_schema_extra={"search": True},
     )
-    sheets: int | None = Field(None, ge=1, le=10_000, description="templates kept at each position; none keeps all")
+    sheets: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="templates kept at each position; none keeps all",
+        json_schema_extra={"search": [None, 10, 20, 40, 60, 120]},
+    )
     selection: Selection = Field(
         "optics",
         description="how sheets are chosen: optics is the paper's PTS, the others are what Fig. 9 compares it with",
@@ -46,7 +57,11 @@ class HetmmParams(BackboneParams):
         "full", description="of the matching; reduced keeps templates in 16 bits and changes distances by about 1e-5"
     )
     sigma: float = Field(
-        4.0, ge=0, le=64, description="blur before the maximum that is the image score (Eq. 11), in pixels"
+        4.0,
+        ge=0,
+        le=64,
+        description="blur before the maximum that is the image score (Eq. 11), in pixels",
+        json_schema_extra={"search": {"low": 0, "high": 12}},
     )
     before_relu: bool = Field(
         True,

@@ -41,20 +41,40 @@ class LocalOccParams(BackboneParams, TrainingParams):
         (1, 2, 3), min_length=1, max_length=4, description="layers that make up F_mixed; layer n has stride 2^(n+1)"
     )
     batch_size: int = Field(32, ge=1, le=4096, description="images a step, of both modules")
-    align: bool = Field(True, description="bring every image onto the template by the image matching module (IMM)")
-    synthesize: bool = Field(True, description="train on artificial defects too (DGM, Eq. 5), not on Eq. 3 alone")
+    align: bool = Field(
+        True,
+        description="bring every image onto the template by the image matching module (IMM)",
+        json_schema_extra={"search": True},
+    )
+    synthesize: bool = Field(
+        True,
+        description="train on artificial defects too (DGM, Eq. 5), not on Eq. 3 alone",
+        json_schema_extra={"search": True},
+    )
     augment: bool = Field(False, description="train on randomly turned and shifted images (AUG)")
     target: Literal["feature_map", "vector"] = Field(
-        "feature_map", description="what features are mapped to: a centre at every position, or one for all (Table 1)"
+        "feature_map",
+        description="what features are mapped to: a centre at every position, or one for all (Table 1)",
+        json_schema_extra={"search": True},
     )
     textures: str | None = Field(
         None, description="folder of foreign images for artificial defects, VOC in the paper; none draws textures"
     )
     fill: Fill = Field("border", description="what the alignment brings in from beyond the picture")
-    matching_budget: Budget = Field(Budget(epochs=500), description="of the image matching module")
+    matching_budget: Budget = Field(
+        Budget(epochs=500), description="of the image matching module", json_schema_extra={"fidelity": True}
+    )
     matching_rate: float = Field(2e-4, gt=0, le=1, description="learning rate of the image matching module")
-    mapping_budget: Budget = Field(Budget(epochs=300), description="of the anomaly localization module")
-    mapping_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of the anomaly localization module")
+    mapping_budget: Budget = Field(
+        Budget(epochs=300), description="of the anomaly localization module", json_schema_extra={"fidelity": True}
+    )
+    mapping_rate: float = Field(
+        1e-3,
+        gt=0,
+        le=1,
+        description="learning rate of the anomaly localization module",
+        json_schema_extra={"search": {"low": 0.0001, "high": 0.01, "log": True}},
+    )
 
 
 class LocalOcc(BackboneMethod):

@@ -53,13 +53,28 @@ class NdpNetParams(TrainingParams):
     textures: str | None = Field(
         None, description="folder of images that are pasted as damage, ImageNet in the paper; none draws textures"
     )
-    first_phase: Budget = Field(Budget(epochs=400), description="budget for training encoder and decoder")
+    first_phase: Budget = Field(
+        Budget(epochs=400), description="budget for training encoder and decoder", json_schema_extra={"fidelity": True}
+    )
     second_phase: Budget = Field(
         Budget(epochs=200),
         description="budget for training attention, decoder and segmentation, the encoder being fixed",
+        json_schema_extra={"fidelity": True},
     )
-    learning_rate: float = Field(1e-4, gt=0, le=1, description="of Adam, in both phases")
-    weight_decay: float = Field(1e-5, ge=0, le=1, description="of Adam, in both phases")
+    learning_rate: float = Field(
+        1e-4,
+        gt=0,
+        le=1,
+        description="of Adam, in both phases",
+        json_schema_extra={"search": {"low": 1e-05, "high": 0.003, "log": True}},
+    )
+    weight_decay: float = Field(
+        1e-5,
+        ge=0,
+        le=1,
+        description="of Adam, in both phases",
+        json_schema_extra={"search": {"low": 1e-06, "high": 0.001, "log": True}},
+    )
 
     @model_validator(mode="after")
     def _divisible_by_strides_and_patches(self) -> NdpNetParams:

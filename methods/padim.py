@@ -21,9 +21,27 @@ class PadimParams(BackboneParams):
     crop_size: int | None = Field(
         224, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image"
     )
-    dimensions: int = Field(550, ge=1, le=4096, description="channels drawn at random; as many as there are, if fewer")
-    regularisation: float = Field(0.01, gt=0, le=10, description="added to the diagonal of every covariance")
-    sigma: float = Field(4.0, ge=0, le=64, description="standard deviation of the map's blur, in pixels")
+    dimensions: int = Field(
+        550,
+        ge=1,
+        le=4096,
+        description="channels drawn at random; as many as there are, if fewer",
+        json_schema_extra={"search": {"low": 50, "high": 550, "log": True}},
+    )
+    regularisation: float = Field(
+        0.01,
+        gt=0,
+        le=10,
+        description="added to the diagonal of every covariance",
+        json_schema_extra={"search": {"low": 0.0001, "high": 1, "log": True}},
+    )
+    sigma: float = Field(
+        4.0,
+        ge=0,
+        le=64,
+        description="standard deviation of the map's blur, in pixels",
+        json_schema_extra={"search": {"low": 0, "high": 12}},
+    )
     batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
 
 

@@ -21,18 +21,36 @@ class PatchCoreParams(BackboneParams):
         224, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image"
     )
     coreset_share: float = Field(
-        0.1, gt=0, le=1, description="share of all training patches that the memory bank keeps"
+        0.1,
+        gt=0,
+        le=1,
+        description="share of all training patches that the memory bank keeps",
+        json_schema_extra={"search": {"low": 0.01, "high": 0.5, "log": True}, "fidelity": True},
     )
     projection: int = Field(
         128, ge=0, le=4096, description="dimensions of the random projection in which the coreset is chosen; 0: none"
     )
     patch_size: int = Field(
-        3, ge=1, le=15, description="side of the neighbourhood that is averaged into a patch feature"
+        3,
+        ge=1,
+        le=15,
+        description="side of the neighbourhood that is averaged into a patch feature",
+        json_schema_extra={"search": [1, 3, 5, 7]},
     )
     neighbours: int = Field(
-        9, ge=1, le=100, description="neighbours b that re-weight the image score; 1 leaves it as it is"
+        9,
+        ge=1,
+        le=100,
+        description="neighbours b that re-weight the image score; 1 leaves it as it is",
+        json_schema_extra={"search": {"low": 1, "high": 20}},
     )
-    sigma: float = Field(4.0, ge=0, le=64, description="standard deviation of the map's blur, in pixels")
+    sigma: float = Field(
+        4.0,
+        ge=0,
+        le=64,
+        description="standard deviation of the map's blur, in pixels",
+        json_schema_extra={"search": {"low": 0, "high": 12}},
+    )
     batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
 
 

@@ -11,20 +11,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pybench import cli_tune
 from pybench.cli_support import (
     EXIT_FAILED,
     EXIT_INPUT,
     EXIT_INTERRUPTED,
+    AddressOption,
     Commands,
     DataRoot,
     DatasetOption,
+    ExecutorName,
+    ExecutorOption,
+    FilterOption,
     FormatOption,
     ListFormat,
     Plugins,
+    ProfileOption,
     RunName,
+    SetOption,
+    SuiteName,
     add_plugins,
     complain,
     console,
+    executor_maker,
     new_app,
     pairs,
     print_list,
@@ -34,19 +43,6 @@ from pybench.cli_support import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pybench.executors import Executor
-
-
-class ProfileName(enum.StrEnum):
-    paper = "paper"
-    quick = "quick"
-    smoke = "smoke"
-
-
-class ExecutorName(enum.StrEnum):
-    ray = "ray"
-    inline = "inline"
 
 
 class Listed(enum.StrEnum):
@@ -68,6 +64,7 @@ app = new_app(
     "pybench run mvtec_rto                      # the main suite; draws a stand-in where the data is not there",
     "pybench run suites/mtd.yaml --data-root ~/data --profile quick",
     "pybench show mvtec_rto                     # the table of that run, again",
+    "pybench tune mvtec_ad --method hetmm --metric aupro_30   # better parameters, found without a test label",
     "pybench doctor                             # what this machine has, and what it lacks",
     cls=Commands,
 )
@@ -88,30 +85,10 @@ app.add_typer(data_app, name="data")
     )
 )
 def run(
-    suite: Annotated[
-        str, typer.Argument(metavar="SUITE", help="A suite's file, or the name of one that comes with pybench.")
-    ],
-    profile: Annotated[
-        ProfileName | None,
-        typer.Option(
-            metavar="paper|quick|smoke",
-            help="The papers' budget, minutes, or seconds. Default: paper where a GPU and the data are, else quick.",
-        ),
-    ] = None,
-    filter: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="Keep these trials: dataset, category, method, seed, data_seed; a,b keeps both. Repeatable.",
-        ),
-    ] = None,
-    set: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="Override params.NAME, METHOD.NAME, protocol.NAME, resources.NAME, seeds and more. Repeatable.",
-        ),
-    ] = None,
+    suite: SuiteName,
+    profile: ProfileOption = None,
+    filter: FilterOption = None,
+    set: SetOption = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Records go to DIR/<suite's name>.")] = Path("results"),
     data_root: DataRoot = None,
     dataset: Annotated[
@@ -121,13 +98,8 @@ def run(
             help="Run the suite's methods on this dataset instead of its own. Repeatable.",
         ),
     ] = None,
-    executor: Annotated[
-        ExecutorName, typer.Option(metavar="ray|inline", help="Trials as Ray tasks, or one by one in this process.")
-    ] = ExecutorName.ray,
-    address: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Join this Ray cluster (auto: the one of this machine), start none."),
-    ] = None,
+    executor: ExecutorOption = ExecutorName.ray,
+    address: AddressOption = None,
     force: Annotated[bool, typer.Option("--force", help="Run every trial anew, also those that are finished.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the trials and their keys; run nothing.")] = False,
     plugins: Plugins = None,
@@ -137,8 +109,7 @@ def run(
     Exit codes: 0 all trials ended well, 1 a trial failed, 2 unusable input, 130 interrupted.
     """
     filters, overrides = pairs("--filter", filter), pairs("--set", set)
-    if address is not None and executor is not ExecutorName.ray:
-        raise typer.BadParameter(f"--address needs --executor ray, not {executor.value}")
+    make_executor = executor_maker(executor, address)
     add_plugins(plugins)
     from pybench.plan import plan
     from pybench.suite import load_suite, on_other_datasets
@@ -170,7 +141,7 @@ def run(
     store = Store(writable(out / planned.suite))
     try:
         with RunProgress(planned.specs, messages, store.underway) as progress:
-            results = run_plan(planned, store, _executor(executor, address), force=force, listener=progress)
+            results = run_plan(planned, store, make_executor, force=force, listener=progress)
     except KeyboardInterrupt:
         complain(f"interrupted; finished trials are kept in {store.folder}, and the same command goes on from there")
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -178,6 +149,9 @@ def run(
     messages.print(f"records: {store.folder}", markup=False, highlight=False, soft_wrap=True)
     if any(result.record.status not in ("ok", "skipped") for result in results):
         raise typer.Exit(EXIT_FAILED)
+
+
+app.command(epilog=with_examples(*cli_tune.EXAMPLES))(cli_tune.tune)
 
 
 @app.command(
@@ -383,18 +357,3 @@ def data_sheet(
 def main() -> None:
     """Entry point of the command."""
     app(prog_name="pybench")
-
-
-def _executor(name: ExecutorName, address: str | None) -> Callable[[], Executor]:
-    """Makes the executor when it is called: Ray takes seconds to start, and a run may have nothing left to do."""
-
-    def make() -> Executor:
-        if name is ExecutorName.inline:
-            from pybench.executors.inline import InlineExecutor
-
-            return InlineExecutor()
-        from pybench.executors.ray import RayExecutor
-
-        return RayExecutor(address)
-
-    return make

@@ -14,7 +14,11 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
+
+    from pybench.executors import Executor
 
 EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 _PLAIN_WIDTH = 120  # of output that goes to a file or a pipe
@@ -40,11 +44,53 @@ class Commands(TyperGroup):
             raise typer.Exit(EXIT_INPUT) from None
 
 
+class ProfileName(enum.StrEnum):
+    paper = "paper"
+    quick = "quick"
+    smoke = "smoke"
+
+
+class ExecutorName(enum.StrEnum):
+    ray = "ray"
+    inline = "inline"
+
+
 class ListFormat(enum.StrEnum):
     table = "table"
     json = "json"
 
 
+SuiteName = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A suite's file, or the name of one that comes with pybench.")
+]
+ProfileOption = Annotated[
+    ProfileName | None,
+    typer.Option(
+        metavar="paper|quick|smoke",
+        help="The papers' budget, minutes, or seconds. Default: paper where a GPU and the data are, else quick.",
+    ),
+]
+FilterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="Keep these trials: dataset, category, method, seed, data_seed; a,b keeps both. Repeatable.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="Override params.NAME, METHOD.NAME, protocol.NAME, resources.NAME, seeds and more. Repeatable.",
+    ),
+]
+ExecutorOption = Annotated[
+    ExecutorName, typer.Option(metavar="ray|inline", help="Trials as Ray tasks, or one by one in this process.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Join this Ray cluster (auto: the one of this machine), start none."),
+]
 FormatOption = Annotated[ListFormat, typer.Option(metavar="table|json", help="How to print it.")]
 DataRoot = Annotated[
     Path | None,
@@ -153,6 +199,27 @@ def console(stderr: bool = False) -> Console:
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = _PLAIN_WIDTH
     return made
+
+
+def executor_maker(name: ExecutorName, address: str | None) -> Callable[[], Executor]:
+    """Makes the executor when it is called: Ray takes seconds to start, and a run may have nothing left to do.
+
+    Raises:
+        typer.BadParameter: an address for an executor that has none.
+    """
+    if address is not None and name is not ExecutorName.ray:
+        raise typer.BadParameter(f"--address needs --executor ray, not {name.value}")
+
+    def make() -> Executor:
+        if name is ExecutorName.inline:
+            from pybench.executors.inline import InlineExecutor
+
+            return InlineExecutor()
+        from pybench.executors.ray import RayExecutor
+
+        return RayExecutor(address)
+
+    return make
 
 
 def complain(message: str) -> None:

@@ -20,6 +20,8 @@ def code_version(spec: TrialSpec) -> str:
     """
     files = {*sources.with_imports(registry.source("method", spec.method)), registry.source("dataset", spec.dataset)}
     files |= {registry.source("metric", name) for name in spec.metrics}
+    if spec.evaluate_on == "validation":
+        files |= sources.with_imports(_HERE / "validation.py")
     return sources.digest([*sorted(files), *_shared_files()])
 
 

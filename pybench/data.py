@@ -1,8 +1,12 @@
-"""The images of a trial: split, limited and warped by the data seed, so that every method sees the same ones."""
+"""The images of a trial: split, limited and warped by the data seed, so that every method sees the same ones.
+
+Whatever asks a data set for samples asks here, where test samples are counted as they are handed out: a search for
+hyper-parameters can prove that it has seen none.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +16,23 @@ from pybench import registry, strict_yaml
 from pybench.hashing import derive_seed
 from pybench.records import TrialSpec
 from pybench.rto import apply_rto
-from pybench.types import Dataset, Sample
+from pybench.types import Dataset, Part, Sample
+from pybench.validation import hold_out, spoilt_copies
+
+_ORACLE = "the hyper-parameters were chosen by these test labels (oracle)"
+_VALIDATION = "measured on held-out normal images and spoilt copies of them, not on the test set"
 
 
 @dataclass(frozen=True)
 class TrialData:
-    """Training and test samples, and remarks on draws that did not go by the rule."""
+    """Training samples, those that are predicted, and remarks: on draws that did not go by the rule, and on what is
+    predicted where that is not the test set alone. ``test_labels_read`` counts the test samples that the data set
+    handed out for it."""
 
     train: list[Sample]
     test: list[Sample]
     remarks: list[str]
+    test_labels_read: int = 0
 
 
 def load(spec: TrialSpec, data_root: Path | None) -> TrialData:
@@ -30,15 +41,63 @@ def load(spec: TrialSpec, data_root: Path | None) -> TrialData:
     Raises:
         InputError: the data is not there or not usable.
     """
-    dataset = open_dataset(spec, data_root)
-    train = _draw(dataset.split(spec.category, "train"), spec.protocol.train_images, spec, "train")
-    test = _draw_test(dataset.split(spec.category, "test"), spec)
+    before = test_labels_read()
+    train, test = _validation(spec, data_root) if spec.evaluate_on == "validation" else _test(spec, data_root)
+    train, test = _draw(train, spec.protocol.train_images, spec, "train"), _draw_test(test, spec)
     remarks: list[str] = []
     if spec.rto is not None:
         train, lost_train = apply_rto(train, spec.rto, category=spec.category, part="train", data_seed=spec.data_seed)
         test, lost_test = apply_rto(test, spec.rto, category=spec.category, part="test", data_seed=spec.data_seed)
         remarks = lost_train + lost_test
-    return TrialData(train, test, remarks)
+    of_purpose = {"test": [], "oracle": [_ORACLE], "validation": [_VALIDATION]}[spec.evaluate_on]
+    return TrialData(train, test, [*of_purpose, *remarks], test_labels_read() - before)
+
+
+def check(spec: TrialSpec, data_root: Path | None) -> None:
+    """See that the images which ``load`` will ask for are there.
+
+    Raises:
+        InputError: they are not.
+    """
+    dataset = open_dataset(spec, data_root)
+    _split(dataset, spec, "train")
+    if spec.evaluate_on != "validation":
+        _split(dataset, spec, "test")
+    elif dataset.has_validation:
+        _split(dataset, spec, "validation")
+
+
+def test_labels_read() -> int:
+    """How many labelled test samples this process has been handed so far."""
+    return _handed_out["test"]
+
+
+_handed_out: Counter[Part] = Counter()
+
+
+def _split(dataset: Dataset, spec: TrialSpec, part: Part) -> list[Sample]:
+    samples = dataset.split(spec.category, part)
+    _handed_out[part] += len(samples)
+    return samples
+
+
+def _test(spec: TrialSpec, data_root: Path | None) -> tuple[list[Sample], list[Sample]]:
+    dataset = open_dataset(spec, data_root)
+    return _split(dataset, spec, "train"), _split(dataset, spec, "test")
+
+
+def _validation(spec: TrialSpec, data_root: Path | None) -> tuple[list[Sample], list[Sample]]:
+    """Training samples, and a validation set: normal samples that are not among them, and spoilt copies of these."""
+    dataset = open_dataset(spec, data_root)
+    train = _split(dataset, spec, "train")
+    if dataset.has_validation:
+        normal = _split(dataset, spec, "validation")
+    else:
+        train, normal = hold_out(train, derive_seed(spec.data_seed, spec.dataset, spec.category, "validation"))
+    # No copies are drawn of normal images that the protocol's limit would leave out.
+    limit = spec.protocol.test_images
+    normal = _draw(normal, None if limit is None else max(1, limit // 2), spec, "validation")
+    return train, normal + spoilt_copies(normal, derive_seed(spec.data_seed, spec.dataset, spec.category, "spoilt"))
 
 
 def open_dataset(spec: TrialSpec, data_root: Path | None) -> Dataset:

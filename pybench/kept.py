@@ -45,7 +45,7 @@ def keep(folder: Path, key: str, make: Callable[[Path], bytes], report: Callable
         InputError: the folder cannot be written.
     """
     file, damaged = folder / f"{key}.kept", ""
-    with _lock(folder / f"{key}.lock", report):
+    with locked(folder / f"{key}.lock", report):
         if file.is_file():
             content = _checked(file.read_bytes())
             if content is not None:
@@ -66,7 +66,12 @@ def _checked(raw: bytes) -> bytes | None:
 
 
 @contextmanager
-def _lock(path: Path, report: Callable[[str], None]) -> Iterator[None]:
+def locked(path: Path, report: Callable[[str], None] = lambda line: None) -> Iterator[None]:
+    """Hold a lock file, which is made where it is not there; others that want it wait.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")

@@ -4,13 +4,12 @@ that everybody has to wait for."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import islice
 
 from pybench.hashing import digest
 from pybench.records import Record, TrialSpec
-from pybench.specs import Specs
 
 LOOK_AHEAD = 10_000  # trials that are ordered; a suite may have a million
 
@@ -22,7 +21,7 @@ class LookAhead:
         earlier: what there is of a trial from an earlier run, and whether it need not run again.
     """
 
-    def __init__(self, specs: Specs, earlier: Callable[[TrialSpec], tuple[Record | None, bool]]) -> None:
+    def __init__(self, specs: Sequence[TrialSpec], earlier: Callable[[TrialSpec], tuple[Record | None, bool]]) -> None:
         self._specs, self._earlier = specs, earlier
         self._durations = _Durations()
         self._next: list[tuple[float, int]] = []

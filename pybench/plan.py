@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pybench import registry, strict_yaml
 from pybench.records import Protocol, Resources, RtoOptions
 from pybench.registry import unknown
-from pybench.specs import DatasetChoice, MethodChoice, Specs
+from pybench.specs import DatasetChoice, Listed, MethodChoice, Specs
 from pybench.strict_yaml import Document
 from pybench.suite import DatasetEntry, LatencyProtocol, Limits, MethodEntry, Profile, ResourcesRequest, Suite
 from pybench.types import Dataset, InputError, Method, MethodParams
@@ -29,7 +29,7 @@ class Plan:
     suite: str
     title: str
     profile: str
-    specs: Specs
+    specs: Specs | Listed
     latency: LatencyProtocol | None
     limits: Limits
     data_root: Path | None

@@ -59,7 +59,11 @@ class Resources(BaseModel):
 
 
 class TrialSpec(BaseModel):
-    """One trial in primitives only: workers receive this, never objects. ``label`` is what its suite calls it."""
+    """One trial in primitives only: workers receive this, never objects. ``label`` is what its suite calls it.
+
+    ``evaluate_on`` names the images that are predicted: the test set; a validation set, which ``pybench.validation``
+    makes of normal images alone; or ``oracle``, the test set where its labels are used to choose something.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -77,15 +81,21 @@ class TrialSpec(BaseModel):
     metrics: tuple[str, ...]
     protocol: Protocol = Protocol()
     resources: Resources = Resources()
+    evaluate_on: Literal["test", "validation", "oracle"] = "test"
 
     def key(self) -> str:
         """Hash of the canonical spec: the file name of its record. Names that the suite gives are no part of it."""
-        return digest(self.model_dump(mode="json", exclude={"suite", "label"}))
+        return digest(self.model_dump(mode="json", exclude={"suite", "label", *self._unsaid}))
 
     def latency_key(self) -> str:
         """Trials that have this key in common share one latency measurement."""
         fields = {"dataset", "dataset_options", "rto", "method", "params", "profile", "protocol", "resources"}
-        return digest(self.model_dump(mode="json", include=fields))
+        return digest(self.model_dump(mode="json", include={*fields, "evaluate_on"} - self._unsaid))
+
+    @property
+    def _unsaid(self) -> set[str]:
+        """Fields that are younger than the first records are no part of a key while they have their defaults."""
+        return {"evaluate_on"} if self.evaluate_on == "test" else set()
 
 
 class Attempt(BaseModel):

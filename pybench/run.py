@@ -136,9 +136,7 @@ class _Jobs:
         for spec in {(spec.dataset, spec.category): spec for spec in self.plan.specs.of_each_category()}.values():
             cls: type[Dataset] = registry.load("dataset", spec.dataset)
             if not cls.generated:
-                dataset = data.open_dataset(spec, self.plan.data_root)
-                dataset.split(spec.category, "train")
-                dataset.split(spec.category, "test")
+                data.check(spec, self.plan.data_root)
 
     def is_of(self, record: Record) -> bool:
         """Whether a record need not be made again: it ended well, on the same data, code and weights."""
@@ -162,7 +160,7 @@ class _Jobs:
 
     def _made_of(self, spec: TrialSpec) -> tuple[str, str, dict[str, str]]:
         """Fingerprint of the data, code version and weights."""
-        fields = {"dataset", "category", "dataset_options", "rto", "data_seed", "protocol"}
+        fields = {"dataset", "category", "dataset_options", "rto", "data_seed", "protocol", "evaluate_on"}
         identity = spec.model_dump_json(include=fields)
         if identity not in self._fingerprints:
             samples = data.load(spec, self.plan.data_root)

@@ -155,6 +155,18 @@ class Specs(Sequence[TrialSpec]):
         return [0, *accumulate(len(dataset.categories) * per_category for dataset in self.datasets)]
 
 
+class Listed(tuple[TrialSpec, ...]):
+    """Trials that are no product of choices."""
+
+    def of_each_method(self) -> list[TrialSpec]:
+        """All of them."""
+        return list(self)
+
+    def of_each_category(self) -> list[TrialSpec]:
+        """All of them."""
+        return list(self)
+
+
 def _place(starts: list[int], index: int) -> tuple[int, int]:
     """Which part an index falls into, and where in it."""
     which = bisect_right(starts, index) - 1

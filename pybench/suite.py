@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pybench import registry, strict_yaml
 from pybench.records import Protocol, RtoOptions
 from pybench.registry import unknown
+from pybench.search.space import of_suite
 from pybench.strict_yaml import Document
 from pybench.types import InputError
 
@@ -32,12 +33,14 @@ class DatasetEntry(_Strict):
 
 class MethodEntry(_Strict):
     """A method with fixed ``params`` and lists of values to combine (``grid``); ``label`` heads its table columns,
-    which stand in the order of their labels."""
+    which stand in the order of their labels. ``search`` says what ``pybench tune`` tries: parameter -> ``{low, high,
+    log}`` or a list of choices."""
 
     name: str
     label: str = Field("", max_length=60)
     params: dict[str, Any] = {}
     grid: dict[str, tuple[Any, ...]] = {}
+    search: dict[str, Any] = {}
 
 
 class LatencyProtocol(_Strict):
@@ -158,6 +161,8 @@ def _check_names(suite: Suite, document: Document) -> None:
         _check_dataset(dataset, document.where(("datasets", index)), [document.where(key) for key in keys])
     for index, method in enumerate(suite.methods):
         _known("method", method.name, ("methods", index, "name"), document)
+        if method.search:
+            of_suite(method.search, registry.load("method", method.name).Params, document, ("methods", index, "search"))
     for index, metric in enumerate(suite.metrics):
         _known("metric", metric, ("metrics", index), document)
     methods, datasets = [method.name for method in suite.methods], [dataset.name for dataset in suite.datasets]

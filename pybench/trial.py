@@ -179,6 +179,7 @@ def _run(job: Job, started: str) -> Outcome:
             "test_anomalous": int((labels == 1).sum()),
             "unannotated": sum(mask is None for mask in evaluation.masks),
             "regions_lost": lost,
+            "test_labels_read": samples.test_labels_read,
         },
         timings=timer.seconds,
         peak_memory_mb=round(memory.peak_mb(), 1),

@@ -135,6 +135,7 @@ class Dataset(ABC):
     info: ClassVar[DatasetInfo]
     Options: ClassVar[type[DatasetOptions]] = DatasetOptions
     generated: ClassVar[bool] = False  # made by ``split`` where it is not there yet
+    has_validation: ClassVar[bool] = False  # ``split`` knows the part ``validation``: normal images beside the training
 
     @classmethod
     def locate(cls, data_root: Path | None) -> Path:

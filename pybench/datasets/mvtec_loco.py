@@ -55,8 +55,10 @@ class MvtecLoco(Dataset):
         ),
     )
 
+    has_validation: ClassVar[bool] = True
+
     def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``Dataset.split``; there is a validation part of normal images, which the protocol does not use."""
+        """See ``Dataset.split``; there is a validation part of normal images, which only ``pybench tune`` uses."""
         folder = self.root / category
         require_folder(self.info, folder)
         samples = normal_samples(folder / part / "good", self.options.alpha)

@@ -7,11 +7,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +20,7 @@ from pybench import data, durable
 from pybench.data import TrialData
 from pybench.hashing import digest
 from pybench.images import fingerprint
+from pybench.kept import locked
 from pybench.paths import cache_folder
 from pybench.records import TrialSpec
 from pybench.types import InputError, Sample
@@ -165,7 +164,7 @@ def unpack(contents: Contents, stream: Iterable[bytes], parent: Path) -> Path:
     """
     folder, partial = parent / contents.key, parent / f".{contents.key}.partial"
     try:
-        with _locked(parent / f"{contents.key}.lock"):
+        with locked(parent / f"{contents.key}.lock"):
             if not folder.is_dir():
                 shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
                 _write(contents, _Stream(stream), partial)
@@ -203,14 +202,6 @@ def _write(contents: Contents, stream: _Stream, folder: Path) -> None:
                 file.write(part)
             file.flush()
             os.fsync(file.fileno())
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _shipped_before(wanted: str) -> TrialData | None:

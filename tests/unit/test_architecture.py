@@ -21,7 +21,7 @@ ALLOWED = {
     "ops": {"types", "ops", "_cpu", "_cuda"},
     "datasets": {"types", "datasets", "images", "decoding", "paths"},
     "images": {"types", "decoding", "warping", "hashing"},
-    "suite": {"types", "records", "registry", "strict_yaml"},
+    "suite": {"types", "records", "registry", "strict_yaml", "search"},
     "durable": {"types"},
     "underway": set(),
     "store": {"types", "records", "registry", "report", "durable", "hashing"},

@@ -19,6 +19,7 @@ from pybench.environment import environment, machine
 COMMANDS = (
     "",
     "run",
+    "tune",
     "list",
     "show",
     "export",

@@ -68,7 +68,7 @@ def test_a_record_says_what_was_done(make_plan: Callable[..., Plan], tmp_path: P
     assert record.metrics["pixel_auroc"] is not None
     assert record.metrics["pixel_auroc"] > 0.95
     assert record.counts == {
-        "train": 8, "test_normal": 2, "test_anomalous": 4, "unannotated": 0, "regions_lost": 0,
+        "train": 8, "test_normal": 2, "test_anomalous": 4, "unannotated": 0, "regions_lost": 0, "test_labels_read": 6,
     }  # fmt: skip
     assert set(record.timings) == {"fit", "predict", "held_out", "metrics"}
     assert record.started < record.finished

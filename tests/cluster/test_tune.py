@@ -1,0 +1,53 @@
+"""A search on a small Ray cluster proposes and finds what it does in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pybench import registry
+from pybench.executors import Executor
+from pybench.executors.inline import InlineExecutor
+from pybench.executors.ray import RayExecutor
+from pybench.search.loop import Sample, Search, Settings
+from pybench.search.prepare import prepare
+from pybench.store import Store
+from pybench.suite import load_suite
+
+from .listeners import Quiet
+
+
+class Log(Quiet):
+    def sample(self, sample: Sample, best: Sample | None) -> None: ...
+
+
+def test_ray_and_inline_search_alike(
+    data_root: Path,
+    plugins: Path,
+    write_suite: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path / "cache"))
+    registry.add_plugins(plugins)
+    file = write_suite("difference", extra="    search: {image_size: [32, 40, 48, 56, 64]}\nlatency: null")
+    prepared = prepare(
+        *load_suite(str(file)),
+        "difference",
+        ("pixel_auroc",),
+        oracle=False,
+        filters={},
+        overrides={},
+        profile="paper",
+        data_root=data_root,
+    )
+
+    def found(name: str, make: Callable[[], Executor]) -> list[Sample]:
+        settings = Settings(("pixel_auroc",), (), samples=5, batch=2, seed=1)
+        search = Search(prepared.plan, prepared.space, settings, Store(tmp_path / name), make, Log())
+        search.run(lambda: None)
+        return search.samples
+
+    assert found("ray", lambda: RayExecutor(None)) == found("inline", InlineExecutor)
