@@ -37,8 +37,9 @@ sanitize-threads: install  ## what the native ops do on several threads, under T
 bench: install  ## the benchmarks of the native ops, each beside what a user would otherwise call
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,iqr,rounds
 
-scale: install  ## what pybench itself costs: 20,000 trials that do nothing
+scale: install  ## what pybench itself costs (20,000 trials that do nothing), and how much faster four nodes are than one
 	$(BIN)/python tests/scale/measure.py
+	$(BIN)/python tests/scale/nodes.py
 
 gpu-check: install  ## build the ops for this machine's NVIDIA GPU, check them against float64 and time them
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --config-settings cmake.define.PYBENCH_CUDA=ON --editable .

@@ -22,7 +22,7 @@ def code_version(spec: TrialSpec) -> str:
     files |= {registry.source("metric", name) for name in spec.metrics}
     if spec.evaluate_on == "validation":
         files |= sources.with_imports(_HERE / "validation.py")
-    return sources.digest([*sorted(files), *_shared_files()])
+    return sources.digest([*files, *_shared_files()])
 
 
 @cache

@@ -15,10 +15,10 @@ _METHODS = Path(str(methods.__path__[0]))
 
 
 def digest(files: Iterable[Path]) -> str:
-    """16 hex digits over the contents of files, in their order."""
+    """16 hex digits over the contents of files, wherever they lie: on another machine their order may be another."""
     sha = hashlib.sha256()
-    for file in files:
-        sha.update(_file_digest(file))
+    for content in sorted(map(_file_digest, files)):
+        sha.update(content)
     return sha.hexdigest()[:16]
 
 

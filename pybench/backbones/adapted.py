@@ -88,7 +88,7 @@ class Adapted(Backbone):
     def _key(self, images: Tensor) -> str:
         """Everything that the training depends on: the images at the network's size, the budget, the code."""
         pixels = hashlib.sha256(images.numpy().tobytes()).hexdigest()
-        code = sources.digest(sorted(sources.with_imports(Path(__file__))))
+        code = sources.digest(sources.with_imports(Path(__file__)))
         budget = self.budget.model_dump(exclude_none=True)
         return digest([pixels, list(images.shape), budget, self.context.device, self.context.seed, code])
 

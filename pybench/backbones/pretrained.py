@@ -86,7 +86,7 @@ class Pretrained(Backbone):
             "threads": torch.get_num_threads(),
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "libraries": [torch.__version__, torchvision.__version__, timm.__version__],
-            "code": sources.digest(sorted(sources.with_imports(Path(__file__)))),
+            "code": sources.digest(sources.with_imports(Path(__file__))),
         }
 
     def fit(self, train: Images, geometry: Geometry) -> None:

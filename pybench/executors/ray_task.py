@@ -26,6 +26,7 @@ from pybench.trial import Job, now, unfinished
 from pybench.types import InputError
 
 _RETRIES = 3  # of a trial whose worker or node died
+_WITHOUT_PYBENCH = "failed to import on the worker", "No module named 'pybench"  # in what Ray says, early or late
 _SHIPMENTS = 2  # kept for nodes that ask next: trials go category by category
 
 
@@ -100,7 +101,7 @@ class Task:
         try:
             told = ray.get(next(stream))
         except RayTaskError as error:
-            if "failed to import on the worker" in str(error):
+            if any(sign in str(error) for sign in _WITHOUT_PYBENCH):
                 raise _without_pybench(error) from error
             raise  # run_trial catches what a method raises: this is a defect of pybench, and must be seen
         except RayError as error:

@@ -17,6 +17,7 @@ import json
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,7 @@ class Watch:
         self.first = self.last = 0.0
         self.new = 0
         self.resident: dict[int, float] = {}
+        self.statuses: Counter[str] = Counter()
 
     def started(self, total: int) -> None: ...
 
@@ -85,6 +87,7 @@ class Watch:
             raise Stopped
 
     def trial(self, record: Record, *, reused: bool) -> None:
+        self.statuses[record.status] += 1
         if not reused:
             self.last = time.monotonic()
             self.first = self.first or self.last
@@ -97,8 +100,8 @@ class Watch:
     def latency(self, latency: Latency) -> None: ...
 
 
-class Waiting:
-    """An executor that is made ahead, so that Ray's start is not measured; its close leaves Ray running."""
+class Kept:
+    """Lets several runs use one executor, made ahead: a run's ``close`` leaves it."""
 
     def __init__(self, executor: RayExecutor) -> None:
         self.run, self.measure = executor.run, executor.measure
@@ -115,14 +118,14 @@ def main() -> None:
         planned = prepare(folder)
         executor = RayExecutor(None)
         try:
-            measured = measure(folder, planned, lambda: Waiting(executor), count)
+            measured = measure(folder, planned, lambda: Kept(executor), count)
         finally:
             executor.close()
     print(json.dumps(measured, indent=1))
 
 
 def measure(
-    folder: Path, planned: Callable[[int], Plan], make_executor: Callable[[], Waiting], count: int
+    folder: Path, planned: Callable[[int], Plan], make_executor: Callable[[], Kept], count: int
 ) -> dict[str, float]:
     """All figures; times in milliseconds or seconds, as they are called."""
     watch = Watch(stop_at=200)
@@ -150,7 +153,7 @@ def measure(
     }
 
 
-def prepare(folder: Path) -> Callable[[int], Plan]:
+def prepare(folder: Path, method: str = METHOD) -> Callable[[int], Plan]:
     """Write the suite, its method and its data; returns what makes a plan of so many trials."""
     generator = np.random.default_rng(0)
     for place in ("lid/ok", "lid/nok"):
@@ -159,7 +162,7 @@ def prepare(folder: Path) -> Callable[[int], Plan]:
             pixels = generator.integers(0, 256, (32, 32, 3), np.uint8)
             Image.fromarray(pixels).save(folder / "data" / place / f"{number}.png")
     (folder / "mine" / "methods").mkdir(parents=True)
-    (folder / "mine" / "methods" / "idle.py").write_text(METHOD)
+    (folder / "mine" / "methods" / "idle.py").write_text(method)
     (folder / "idle.yaml").write_text(SUITE)
     registry.add_plugins(folder / "mine")
     suite, document = load_suite(str(folder / "idle.yaml"))
@@ -171,7 +174,7 @@ def prepare(folder: Path) -> Callable[[int], Plan]:
     return planned
 
 
-def stopped(planned: Plan, store: Store, make_executor: Callable[[], Waiting], watch: Watch) -> None:
+def stopped(planned: Plan, store: Store, make_executor: Callable[[], Kept], watch: Watch) -> None:
     """A run until its end, or the watch's."""
     with contextlib.suppress(Stopped):
         run(planned, store, make_executor, force=False, listener=watch)

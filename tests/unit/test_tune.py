@@ -97,6 +97,9 @@ class Silent:
     def started(self, total: int) -> None:
         pass
 
+    def handed(self, spec: TrialSpec) -> None:
+        pass
+
     def trial(self, record: Record, *, reused: bool) -> None:
         (self.reused if reused else self.ran).append(record.key)
 
