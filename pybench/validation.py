@@ -59,7 +59,7 @@ def spoilt_copies(samples: Sequence[Sample], seed: int) -> list[Sample]:
     Raises:
         InputError: an image cannot be read, or the cache folder cannot be written.
     """
-    code = sources.digest(sorted(sources.with_imports(Path(__file__))))
+    code = sources.digest(sources.with_imports(Path(__file__)))
     samples = [sample for sample in samples for _ in range(COPIES)]
     folder = cache_folder() / "validation" / digest([fingerprint(samples), seed, code])
     with locked(folder.with_suffix(".lock")):

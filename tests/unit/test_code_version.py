@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pybench import registry
+from pybench import registry, sources
 from pybench.sources import with_imports
 
 
@@ -24,3 +24,15 @@ def test_a_plugin_counts_with_what_it_imports_of_pybench(tmp_path: Path) -> None
     file = tmp_path / "mine.py"
     file.write_text("import numpy\nfrom pybench import maps\nfrom pybench.types import Method\nfrom . import other\n")
     assert {path.name for path in with_imports(file)} == {"mine.py", "maps.py", "types.py"}
+
+
+def test_it_does_not_depend_on_where_the_sources_lie(tmp_path: Path) -> None:
+    """A plug-in lies elsewhere on a node of a cluster, before or after pybench's own sources."""
+    digests = set()
+    for folders in (("a", "b"), ("b", "a")):
+        files = [tmp_path / "".join(folders) / folder / "source.py" for folder in folders]
+        for file, content in zip(files, ("x = 1", "y = 2"), strict=True):
+            file.parent.mkdir(parents=True)
+            file.write_text(content)
+        digests.add(sources.digest(sorted(files)))
+    assert len(digests) == 1
