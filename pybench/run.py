@@ -8,7 +8,7 @@ from itertools import chain
 from threading import Lock
 from typing import Any, Protocol
 
-from pybench import data, registry, strict_yaml
+from pybench import data, feature_cache, registry, strict_yaml
 from pybench.code_version import code_version
 from pybench.commits import Commits
 from pybench.executors import Executor
@@ -130,7 +130,9 @@ class _Jobs:
         self._assets: dict[str, dict[str, str]] = {}
 
     def check(self) -> None:
-        """See that weights and data are there before anything runs; generated data is made when it is needed."""
+        """See that weights, data and settings can be used before anything runs; generated data is made when it is
+        needed."""
+        feature_cache.limit()
         for spec in self.plan.specs.of_each_method():
             self._assets_of(spec)
         for spec in {(spec.dataset, spec.category): spec for spec in self.plan.specs.of_each_category()}.values():

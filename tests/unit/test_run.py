@@ -248,3 +248,12 @@ def test_a_damaged_record_is_named(make_plan: Callable[..., Plan], tmp_path: Pat
     path.write_text(json.dumps({**content, "schema_version": 999}))
     with pytest.raises(InputError, match="newer pybench"):
         Store(tmp_path / "run").results()
+
+
+def test_a_setting_that_cannot_be_used_is_said_before_anything_runs(
+    make_plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", "much")
+    with pytest.raises(InputError, match="PYBENCH_FEATURE_CACHE_GB: expected a number of gigabytes"):
+        go(make_plan("difference"), tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("*.json"))
