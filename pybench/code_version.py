@@ -14,13 +14,18 @@ _SHARED = ("data.py", "decoding.py", "images.py", "warping.py", "rto.py", "hashi
 
 def code_version(spec: TrialSpec) -> str:
     """16 hex digits over the method with all of pybench that it imports, its metrics and data set, the native ops and
-    what trials share.
+    what trials share, as this process has loaded them.
 
     The CLI, reports and executors are left out: they do not change a result.
     """
-    files = {*sources.with_imports(registry.source("method", spec.method)), registry.source("dataset", spec.dataset)}
-    files |= {registry.source("metric", name) for name in spec.metrics}
-    if spec.evaluate_on == "validation":
+    plugged = registry.source("method", spec.method), registry.source("dataset", spec.dataset)
+    return _of(*plugged, spec.metrics, spec.evaluate_on == "validation")
+
+
+@cache
+def _of(method: Path, dataset: Path, metrics: tuple[str, ...], on_validation: bool) -> str:
+    files = {*sources.with_imports(method), dataset, *(registry.source("metric", name) for name in metrics)}
+    if on_validation:
         files |= sources.with_imports(_HERE / "validation.py")
     return sources.digest([*files, *_shared_files()])
 

@@ -59,6 +59,12 @@ def load(kind: Kind, name: str) -> Any:
         InputError: no such name (the nearest known one is named), or its file cannot be imported or does not keep to
             the rule of one plug-in per file.
     """
+    return _load(kind, name, plugin_folders())
+
+
+@cache
+def _load(kind: Kind, name: str, folders: tuple[Path, ...]) -> Any:
+    """Looked for once, because every trial asks several times; ``folders`` are those that were added so far."""
     if name not in names(kind):
         raise InputError(unknown(kind, name, names(kind)))
     try:

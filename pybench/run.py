@@ -63,7 +63,7 @@ def run(
         for spec in LookAhead(plan.specs, earlier):
             job = jobs.make(spec)
             if force:
-                store.forget(spec, job.fingerprint, job.code_version, job.assets)
+                store.forget(spec.key(), job.fingerprint, job.code_version, job.assets)
             ended.handed(spec)
             yield job
 
@@ -126,7 +126,6 @@ class _Jobs:
     def __init__(self, plan: Plan, store: Store) -> None:
         self.plan, self.store = plan, store
         self._fingerprints: dict[str, str] = {}
-        self._versions: dict[tuple[str, str], str] = {}
         self._assets: dict[str, dict[str, str]] = {}
 
     def check(self) -> None:
@@ -148,7 +147,7 @@ class _Jobs:
     def make(self, spec: TrialSpec) -> Job:
         """The job of a spec, with the fingerprint of its data."""
         of_result = self._made_of(spec)
-        place, limits = self.store.place(spec, *of_result), self.plan.limits
+        place, limits = self.store.place(spec.key(), *of_result), self.plan.limits
         return Job(
             spec,
             self.plan.data_root,
@@ -167,18 +166,14 @@ class _Jobs:
         if identity not in self._fingerprints:
             samples = data.load(spec, self.plan.data_root)
             self._fingerprints[identity] = fingerprint([*samples.train, *samples.test])
-        sources = spec.method, spec.dataset  # and the metrics, which are the same for all
-        if sources not in self._versions:
-            self._versions[sources] = code_version(spec)
-        return self._fingerprints[identity], self._versions[sources], self._assets_of(spec)
+        return self._fingerprints[identity], code_version(spec), self._assets_of(spec)
 
     def _assets_of(self, spec: TrialSpec) -> dict[str, str]:
-        cls: type[Method] = registry.load("method", spec.method)
-        params = strict_yaml.validate(cls.Params, spec.params)
-        identity = f"{spec.method} {params.model_dump_json()}"
+        identity = spec.model_dump_json(include={"method", "params"})
         if identity not in self._assets:
+            cls: type[Method] = registry.load("method", spec.method)
             try:
-                self._assets[identity] = cls.prepare(params)
+                self._assets[identity] = cls.prepare(strict_yaml.validate(cls.Params, spec.params))
             except InputError as error:
                 raise InputError(f"{spec.method}: {error}") from error
         return self._assets[identity]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from pybench import durable
 from pybench.hashing import digest
@@ -49,24 +49,24 @@ class Store:
         Raises:
             InputError: the disk is full, or cannot be written for another reason.
         """
-        records: list[Record] = []
+        records: dict[Path, Record] = {}
         beside: dict[Path, bytes] = {}
         for outcome in outcomes:
-            path = self._path(outcome.record.spec)
+            path = self._path(outcome.record.spec, outcome.record.key)
             files = _beside(outcome)
             beside |= {path.with_name(name): content for name, content in files.values()}
             beside |= self._retired(path)
             names = {field: files[field][0] if field in files else None for field in ("curves", "examples")}
-            records.append(outcome.record.model_copy(update=names))
+            records[path] = outcome.record.model_copy(update=names)
         durable.write_all(beside)  # before the records that name them
-        durable.write_all({self._path(record.spec): _json(record) for record in records})
-        for record in records:
-            self.forget(record.spec, record.fingerprint, record.code_version, record.assets)
-        return records
+        durable.write_all({path: _json(record) for path, record in records.items()})
+        for record in records.values():
+            self.forget(record.key, record.fingerprint, record.code_version, record.assets)
+        return list(records.values())
 
     def record(self, spec: TrialSpec) -> Record | None:
         """What there is of a trial, however it ended and whatever it was made of."""
-        path = self._path(spec)
+        path = self._path(spec, spec.key())
         return _read(Record, path) if path.is_file() else None
 
     @property
@@ -74,13 +74,13 @@ class Store:
         """The folder of all trials that have not ended."""
         return self.folder / _UNDERWAY
 
-    def place(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> Path:
+    def place(self, key: str, fingerprint: str, code_version: str, assets: dict[str, str]) -> Path:
         """Where a trial keeps its checkpoints; other data, code or weights than before have another place."""
-        return self.underway / f"{spec.key()}-{digest([fingerprint, code_version, assets])}"
+        return self.underway / f"{key}-{digest([fingerprint, code_version, assets])}"
 
-    def forget(self, spec: TrialSpec, fingerprint: str, code_version: str, assets: dict[str, str]) -> None:
+    def forget(self, key: str, fingerprint: str, code_version: str, assets: dict[str, str]) -> None:
         """Remove a trial's checkpoints, so that it starts anew."""
-        shutil.rmtree(self.place(spec, fingerprint, code_version, assets), ignore_errors=True)
+        shutil.rmtree(self.place(key, fingerprint, code_version, assets), ignore_errors=True)
 
     def write_latency(self, latency: Latency) -> None:
         """Keep a latency; a later one of the same key takes its place."""
@@ -107,8 +107,8 @@ class Store:
             if path.relative_to(self.folder).parts[0] not in (_LATENCY, _ATTEMPTS, _UNDERWAY):
                 yield path
 
-    def _path(self, spec: TrialSpec) -> Path:
-        return self.folder / spec.dataset / spec.category / spec.method / f"{spec.key()}.json"
+    def _path(self, spec: TrialSpec, key: str) -> Path:
+        return Path(self.folder, spec.dataset, spec.category, spec.method, f"{key}.json")
 
     def _latency_path(self, key: str) -> Path:
         return self.folder / _LATENCY / f"{key}.json"
@@ -163,7 +163,14 @@ def _read(model: type[Any], path: Path) -> Any:
 
 
 def _json(value: BaseModel) -> bytes:
-    return (json.dumps(value.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()
+    """Lines in the order of their keys, which can be compared."""
+    return to_json(_in_order(value.model_dump(mode="json")), indent=1) + b"\n"
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _in_order(value[key]) for key in sorted(value)}
+    return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 
 def _beside(outcome: Outcome) -> dict[str, tuple[str, bytes]]:

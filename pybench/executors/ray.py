@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import os
+import pickle
 import time
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -64,7 +65,7 @@ class RayExecutor:
         self._latency = ray.remote(max_retries=0)(measured_latency)
         self._depot = Depot()
         self._refused: dict[str, str] = {}  # reasons by the node's id
-        self._possible: set[Needs] = set()  # a node had them: where it is lost, it may come back
+        self._trials: dict[Needs, Any] = {}  # of needs that a node had: where it is lost, it may come back
         self._cpus, self._counted = 1, -math.inf
         self._looked = -math.inf
 
@@ -121,13 +122,15 @@ class RayExecutor:
         if job.underway is not None:
             with contextlib.suppress(OSError):  # its checkpoints' folder tells a node that it sees this disk
                 job.underway.parent.mkdir(parents=True, exist_ok=True)
-        needs = Needs.of(job)
-        if needs not in self._possible:
-            self._nodes(job)
-            self._possible.add(needs)
-        remote = self._trial.options(**needs.options(), **self._elsewhere())
         sent = self._depot.data(job) if task.lacks_data else None
-        return remote.remote(job, self._depot.plugins(job.plugins), sent)
+        return self._trial_with(Needs.of(job), job).remote(pickle.dumps(job), self._depot.plugins(job.plugins), sent)
+
+    def _trial_with(self, needs: Needs, job: Job) -> Any:
+        """The remote function with its options, which take longer to make than a task to send."""
+        if needs not in self._trials:
+            self._nodes(job)
+            self._trials[needs] = self._trial.options(**needs.options(), **self._elsewhere())
+        return self._trials[needs]
 
     def _nodes(self, job: Job) -> list[dict[str, float]]:
         """What the nodes have that could run a job if they ran nothing else.
@@ -156,7 +159,7 @@ class RayExecutor:
         if told.node_id not in self._refused and isinstance(told.why, Refused):
             reason = f"node {told.why.node} is refused: {told.why.reason}; install the same pybench on every node"
             self._refused[told.node_id] = reason
-            self._possible.clear()
+            self._trials.clear()
             _log.warning(reason)
 
     def _window(self, tasks: Collection[Task]) -> int:
@@ -176,10 +179,9 @@ class RayExecutor:
 
 
 def _ready(streams: Collection[ObjectRefGenerator], *, wait: bool) -> list[ObjectRefGenerator]:
-    """The streams with something to take; where that is waited for, within a second."""
+    """The streams with something to take; where that is waited for, the first of them within a second."""
     if not streams:
         return []
-    ready, _ = ray.wait(list(streams), num_returns=1, timeout=1.0 if wait else 0, fetch_local=False)
-    if ready and len(streams) > 1:
-        ready, _ = ray.wait(list(streams), num_returns=len(streams), timeout=0, fetch_local=False)
+    wanted, seconds = (1, 1.0) if wait else (len(streams), 0)
+    ready, _ = ray.wait(list(streams), num_returns=wanted, timeout=seconds, fetch_local=False)
     return ready

@@ -146,13 +146,14 @@ def test_finished_trials_are_not_run_again_unless_forced_or_the_data_changed(
 
 
 def test_a_changed_method_is_run_again(make_plan: Callable[..., Plan], tmp_path: Path, plugins: Path) -> None:
-    from pybench import sources
+    from pybench import code_version, sources
 
     planned, folder = make_plan("difference"), tmp_path / "run"
     go(planned, folder)
     with (plugins / "methods" / "difference.py").open("a") as file:
         file.write("# changed\n")
     sources._file_digest.cache_clear()
+    code_version._of.cache_clear()
     _, log = go(planned, folder)
     assert not log.reused
 
