@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pybench import cli_tune
+from pybench import cli_best, cli_tune
 from pybench.cli_support import (
     EXIT_FAILED,
     EXIT_INPUT,
@@ -27,8 +27,10 @@ from pybench.cli_support import (
     ListFormat,
     Plugins,
     ProfileOption,
+    RunFilter,
     RunName,
     SetOption,
+    ShowFormat,
     SuiteName,
     add_plugins,
     complain,
@@ -52,18 +54,12 @@ class Listed(enum.StrEnum):
     suites = "suites"
 
 
-class ShowFormat(enum.StrEnum):
-    table = "table"
-    json = "json"
-    markdown = "markdown"
-    csv = "csv"
-
-
 app = new_app(
     "Benchmark anomaly detectors for industrial inspection: run suites, read the tables, bring your own images.",
     "pybench run mvtec_rto                      # the main suite; draws a stand-in where the data is not there",
     "pybench run suites/mtd.yaml --data-root ~/data --profile quick",
     "pybench show mvtec_rto                     # the table of that run, again",
+    'pybench best mvtec_rto --under "latency_p95_ms<=20"      # which of its methods to take',
     "pybench tune mvtec_ad --method hetmm --metric aupro_30   # better parameters, found without a test label",
     "pybench doctor                             # what this machine has, and what it lacks",
     cls=Commands,
@@ -152,6 +148,7 @@ def run(
 
 
 app.command(epilog=with_examples(*cli_tune.EXAMPLES))(cli_tune.tune)
+app.command(epilog=with_examples(*cli_best.EXAMPLES))(cli_best.best)
 
 
 @app.command(
@@ -197,12 +194,7 @@ def show(
     metric: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Metric that the table shows. Repeatable; default: three.")
     ] = None,
-    filter: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE", help="Keep these trials: method, status, params.NAME, ...; a,b keeps both. Repeatable."
-        ),
-    ] = None,
+    filter: RunFilter = None,
     plugins: Plugins = None,
 ) -> None:
     """Show the results of a run."""

@@ -60,6 +60,13 @@ class ListFormat(enum.StrEnum):
     json = "json"
 
 
+class ShowFormat(enum.StrEnum):
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+    csv = "csv"
+
+
 SuiteName = Annotated[
     str, typer.Argument(metavar="SUITE", help="A suite's file, or the name of one that comes with pybench.")
 ]
@@ -116,6 +123,12 @@ DatasetOption = Annotated[
     list[str] | None, typer.Option(metavar="OPTION=VALUE", help="An option of the dataset. Repeatable.")
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name below results/.")]
+RunFilter = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE", help="Keep these trials: method, status, params.NAME, ...; a,b keeps both. Repeatable."
+    ),
+]
 
 
 def new_app(help: str, *examples: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:

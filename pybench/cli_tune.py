@@ -77,9 +77,9 @@ def tune(
     filters, overrides = pairs("--filter", filter), pairs("--set", set)
     make_executor = executor_maker(executor, address)
     add_plugins(plugins)
-    from pybench.search.limits import parse
+    from pybench.limits import parse
 
-    limits = parse(constraint or [])
+    limits = parse(constraint or [], "--constraint")
     from pybench.search.prepare import prepare
     from pybench.suite import load_suite
 

@@ -58,7 +58,7 @@ def rows(results: Iterable[Result]) -> list[dict[str, Any]]:
     Every row has the same columns, in the same order; what a trial lacks is None. Lists are given as JSON text.
     """
     flat = [
-        _flatten({name: value for name, value in trial_object(result).items() if name not in _NOT_FLAT})
+        flatten({name: value for name, value in trial_object(result).items() if name not in _NOT_FLAT})
         for result in results
     ]
     present = {name for row in flat for name in row}
@@ -103,12 +103,13 @@ def _column(name: str, columns: Sequence[str]) -> str:
     raise InputError(f"--filter {name}: {unknown('column', name, columns)}")
 
 
-def _flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with names such as ``latency.p50_ms``; lists become JSON text."""
     flat: dict[str, Any] = {}
     for name, item in value.items():
         column = f"{prefix}{name}"
         if isinstance(item, Mapping):
-            flat |= _flatten(item, f"{column}.")
+            flat |= flatten(item, f"{column}.")
         elif isinstance(item, (list, tuple)):
             flat[column] = json.dumps(item, ensure_ascii=False)
         else:

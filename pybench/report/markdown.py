@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from pybench.report.names import metric_words
 from pybench.report.summary import Cell, Mark, Summary
@@ -41,17 +41,20 @@ def _section(summary: Summary) -> list[str]:
         *(f"{fact}  " for fact in summary.facts),
         LEGEND,
         "",
-        *_table(["category", *heads], rows),
+        *pipe_table(["category", *heads], rows),
         "",
-        *_table(method_heads, methods),
+        *pipe_table(method_heads, methods),
         "",
         *(f"- {note}" for note in summary.notes),
         "",
     ]
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    rule = ["---", *["---:"] * (len(heads) - 1)]
+def pipe_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], texts: Container[int] = frozenset({0})
+) -> list[str]:
+    """The lines of a table; columns at the positions ``texts`` hold words, the others numbers."""
+    rule = ["---" if position in texts else "---:" for position in range(len(heads))]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in (heads, rule, *rows)]
 
 

@@ -21,6 +21,7 @@ from pybench.report.names import (
 )
 
 Key = TypeVar("Key")
+Seed = tuple[int, int]  # of the trial, of the data
 Mark = Literal["", "best", "second"]
 PERCENT_DIGITS = 1
 
@@ -58,6 +59,20 @@ class Cell:
             return self.text
         spread = "" if self.spread is None else f"±{self.spread:.{PERCENT_DIGITS}f}"
         return f"{self.value:.{PERCENT_DIGITS}f}{spread}"
+
+
+@dataclass(frozen=True)
+class Values:
+    """What is to be compared: cells and their means, with nothing marked yet.
+
+    ``by_seed`` holds, for each mean, those of the seeds that are complete, over the same categories and in percent;
+    ``notes`` say over which categories means are where these are not all.
+    """
+
+    cells: dict[tuple[str, str, str], Cell]  # (category, column key, metric)
+    means: dict[tuple[str, str], Cell]  # (column key, metric)
+    by_seed: dict[tuple[str, str], dict[Seed, float]]  # (column key, metric)
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -122,16 +137,19 @@ def summaries(results: Sequence[Result], metrics: Sequence[str] = ()) -> list[Su
         InputError: a metric that is asked for was not computed in any trial.
     """
     shown = choose_metrics(list(dict.fromkeys(m for r in results for m in r.record.spec.metrics)), metrics)
+    return [summarise(group, shown) for group in grouped(results)]
+
+
+def grouped(results: Iterable[Result]) -> list[list[Result]]:
+    """The results of each table."""
     groups: dict[str, list[Result]] = {}
     for result in results:
         groups.setdefault(group_key(result.record.spec), []).append(result)
-    return [summarise(group, shown) for group in groups.values()]
+    return list(groups.values())
 
 
-def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequence[Column] = ()) -> Summary:
-    """One table from trials of one group; ``columns`` may name more columns than have results yet."""
-    records = [result.record for result in results]
-    columns = list(columns) or columns_of(record.spec for record in records)
+def compared(records: Sequence[Record], metrics: Sequence[str], columns: Sequence[Column]) -> Values:
+    """The values of one table's trials, one cell for each category, column and metric, and their means."""
     categories = list(dict.fromkeys(record.spec.category for record in records))
     trials: dict[tuple[str, str], list[Record]] = {}
     for record in records:
@@ -142,7 +160,16 @@ def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequen
         for column in columns
         for metric in metrics
     }
-    means, mean_notes = _means(cells, trials, categories, columns, metrics)
+    return _with_means(cells, trials, categories, columns, metrics)
+
+
+def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequence[Column] = ()) -> Summary:
+    """One table from trials of one group; ``columns`` may name more columns than have results yet."""
+    records = [result.record for result in results]
+    columns = list(columns) or columns_of(record.spec for record in records)
+    categories = list(dict.fromkeys(record.spec.category for record in records))
+    values = compared(records, metrics, columns)
+    cells, means = values.cells, values.means
     for metric in metrics:
         higher = higher_is_better(metric)
         for category in categories:
@@ -159,7 +186,7 @@ def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequen
         means=means,
         methods=rows,
         notes=[
-            *mean_notes,
+            *values.notes,
             *notes.undefined(records, metrics),
             *notes.failures(records),
             *notes.attempts(records),
@@ -191,9 +218,14 @@ def _method_rows(column: Column, results: Iterable[Result]) -> list[MethodRow]:
     """One row per latency measured (there are several where image sizes differ), one without where there is none."""
     own = [result for result in results if column_key(result.record.spec) == column.key]
     fits = [result.record.timings["fit"] for result in own if "fit" in result.record.timings]
-    latencies = {result.latency.key: result.latency for result in own if result.latency}
     fit_seconds = statistics.fmean(fits) if fits else None
-    return [MethodRow(column, latency, fit_seconds) for latency in latencies.values() or [None]]
+    latencies: Sequence[Latency | None] = distinct_latencies(own) or [None]
+    return [MethodRow(column, latency, fit_seconds) for latency in latencies]
+
+
+def distinct_latencies(results: Iterable[Result]) -> list[Latency]:
+    """The latencies of these trials, each once."""
+    return list({result.latency.key: result.latency for result in results if result.latency}.values())
 
 
 def _cell(records: Sequence[Record], metric: str) -> Cell:
@@ -206,19 +238,20 @@ def _cell(records: Sequence[Record], metric: str) -> Cell:
     return Cell(text=STATUS_WORDS[statuses[0]] if statuses else "")
 
 
-def _means(
-    cells: Mapping[tuple[str, str, str], Cell],
+def _with_means(
+    cells: dict[tuple[str, str, str], Cell],
     trials: Mapping[tuple[str, str], Sequence[Record]],
     categories: Sequence[str],
     columns: Sequence[Column],
     metrics: Sequence[str],
-) -> tuple[dict[tuple[str, str], Cell], list[str]]:
+) -> Values:
     """Means over the categories in which every method has the metric, so that the methods can be compared.
 
     A method that never has the metric (it gives no maps, or has not run yet) takes no part. The spread is that of the
     mean over seeds.
     """
     means = {(column.key, metric): Cell(text=UNDEFINED) for column in columns for metric in metrics}
+    by_seed: dict[tuple[str, str], dict[Seed, float]] = {}
     incomplete: dict[int, list[str]] = {}
     for metric in metrics:
         values = {
@@ -231,23 +264,25 @@ def _means(
             incomplete.setdefault(len(common), []).append(" ".join(metric_words(metric)))
         for key, by_category in taking_part.items():
             if common:
-                mean = statistics.fmean(by_category[category] for category in common)
-                means[key, metric] = Cell(mean, _spread([trials[category, key] for category in common], metric))
-    return means, [
+                seeds = _seed_means([trials[category, key] for category in common], metric)
+                spread = statistics.stdev(seeds.values()) if len(seeds) > 1 else None
+                means[key, metric] = Cell(statistics.fmean(by_category[category] for category in common), spread)
+                by_seed[key, metric] = seeds
+    notes = [
         f"mean of {listed(names)}: over the {count} of {len(categories)} categories in which every method has a value"
         for count, names in incomplete.items()
     ]
+    return Values(cells, means, by_seed, notes)
 
 
-def _spread(by_category: Sequence[Sequence[Record]], metric: str) -> float | None:
-    """Standard deviation over seeds of a metric's mean over categories, in percent; None below two complete seeds."""
-    values: dict[tuple[int, int], list[float]] = {}
+def _seed_means(by_category: Sequence[Sequence[Record]], metric: str) -> dict[Seed, float]:
+    """A metric's mean over categories, in percent, for each seed that has it in all of them."""
+    values: dict[Seed, list[float]] = {}
     for records in by_category:
         for record in records:
             if (value := record.metrics.get(metric)) is not None:
                 values.setdefault((record.spec.seed, record.spec.data_seed), []).append(value * 100)
-    means = [statistics.fmean(of_seed) for of_seed in values.values() if len(of_seed) == len(by_category)]
-    return statistics.stdev(means) if len(means) > 1 else None
+    return {seed: statistics.fmean(of_seed) for seed, of_seed in values.items() if len(of_seed) == len(by_category)}
 
 
 def _mark(cells: dict[Key, Cell], keys: Sequence[Key], higher: bool) -> None:

@@ -20,11 +20,11 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
-from pybench import data, registry, run, strict_yaml
+from pybench import data, limits, pareto, registry, run, strict_yaml
 from pybench.executors import Executor
+from pybench.limits import Limit
 from pybench.plan import Plan
 from pybench.records import Latency, Outcome, Result
-from pybench.search.limits import QUANTITIES, Limit
 from pybench.search.space import Space, has_fidelity, scaled
 from pybench.specs import Listed
 from pybench.store import Store
@@ -150,10 +150,7 @@ class Search:
     def front(self) -> list[Sample]:
         """The samples that keep all limits and are not beaten in everything: metrics, and what is limited."""
         candidates = self._candidates()
-        goods = {sample.number: self._goodness(sample) for sample in candidates}
-        return [
-            sample for sample in candidates if not any(_beats(other, goods[sample.number]) for other in goods.values())
-        ]
+        return [candidates[position] for position in pareto.front([self._goodness(one) for one in candidates])]
 
     def _candidates(self) -> list[Sample]:
         return [sample for sample in self.samples if sample.state == "complete" and self.is_feasible(sample)]
@@ -287,8 +284,7 @@ class Search:
             }
 
     def _take_latencies(self, sample: Sample, results: Sequence[Result]) -> None:
-        latencies: list[Latency] = [result.latency for result in results if result.latency is not None]
-        sample.measured = {name: max(map(measure, latencies)) for name, measure in QUANTITIES.items()}
+        sample.measured = limits.measured([result.latency for result in results if result.latency is not None])
 
     def _measure_what_is_shown(self) -> None:
         """Where nothing is limited, only the defaults and the front are measured, if the suite measures at all."""
@@ -327,8 +323,3 @@ class _Lasting:
         """End what was started."""
         if self._made is not None:
             self._made.close()
-
-
-def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
-    """No worse in anything and better in something."""
-    return all(a >= b for a, b in zip(one, other, strict=True)) and any(a > b for a, b in zip(one, other, strict=True))

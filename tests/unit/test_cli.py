@@ -20,6 +20,7 @@ COMMANDS = (
     "",
     "run",
     "tune",
+    "best",
     "list",
     "show",
     "export",

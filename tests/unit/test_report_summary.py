@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pybench.records import Attempt, Record, Resources, Result, Status, TrialSpec
@@ -94,6 +94,7 @@ def test_one_method_alone_is_not_best() -> None:
     assert row(one([trial("lid", "a", 0.9)]), "lid") == {"a": ("90.0", "")}
 
 
+@settings(deadline=None)  # the first call imports the metrics
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=8))
 def test_marks_agree_with_ranks(values: list[float]) -> None:
     summary = one([trial("lid", f"m{i}", value) for i, value in enumerate(values)])

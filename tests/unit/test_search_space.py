@@ -1,4 +1,4 @@
-"""What is searched: from a method's bounds and declarations, from a suite; and the limits of a search."""
+"""What is searched: from a method's bounds and declarations, from a suite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from pydantic import BaseModel, Field
 
 from pybench import registry
-from pybench.search.limits import parse
 from pybench.search.space import Choices, Interval, declared, has_fidelity, scaled
 from pybench.strict_yaml import validate
 from pybench.suite import load_suite
@@ -127,33 +126,3 @@ def test_what_is_wrong_in_a_suites_search_is_named(
 def test_a_suites_search_is_read(read: Callable[[str], Any]) -> None:
     suite, _ = read(SUITE)
     assert set(suite.methods[0].search) == {"sigma", "layers"}
-
-
-def test_limits() -> None:
-    first, second = parse(["latency_p95_ms<=20", " peak_memory_mb <= 1e3 "])
-    assert str(first) == "latency_p95_ms<=20"
-    assert first.excess({"latency_p95_ms": 25.0}) == 5
-    assert second.excess({"peak_memory_mb": 1000.0}) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("latency_p95<=20", "did you mean 'latency_p95_ms'?"),
-        ("latency_p95_ms<20", "only <= is known here, as in 'latency_p95_ms<=20'"),
-        ("latency_p95_ms", "expected QUANTITY<=NUMBER"),
-        ("latency_p95_ms<=fast", "expected a number above 0 after <=, got fast"),
-        ("latency_p95_ms<=0", "expected a number above 0"),
-        ("latency_p95_ms<=nan", "expected a number above 0"),
-    ],
-)
-def test_what_is_wrong_in_a_limit_is_named(text: str, message: str) -> None:
-    with pytest.raises(InputError) as error:
-        parse([text])
-    assert str(error.value).startswith(f"--constraint {text}: ")
-    assert message in str(error.value)
-
-
-def test_a_quantity_is_limited_once() -> None:
-    with pytest.raises(InputError, match="limited already: latency_p95_ms<=3"):
-        parse(["latency_p95_ms<=3", "latency_p95_ms<=4"])

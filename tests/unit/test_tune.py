@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 
 from pybench import cli, registry
 from pybench.executors.inline import InlineExecutor
+from pybench.limits import parse
 from pybench.records import Latency, Record, Timing, TrialSpec
-from pybench.search.limits import parse
 from pybench.search.loop import Sample, Search, Settings
 from pybench.search.prepare import Prepared, prepare
 from pybench.store import Store
@@ -163,7 +163,7 @@ def searched(
     executor: type[InlineExecutor] = InlineExecutor,
 ) -> tuple[Search, Silent]:
     log = Silent()
-    settings = Settings(prepared.plan.specs[0].metrics, parse(limits), samples, 4, 0)
+    settings = Settings(prepared.plan.specs[0].metrics, parse(limits, "--constraint"), samples, 4, 0)
     search = Search(prepared.plan, prepared.space, settings, Store(folder), executor, log)
     search.run(lambda: None)
     return search, log
