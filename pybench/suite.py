@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -44,10 +44,13 @@ class MethodEntry(_Strict):
 
 
 class LatencyProtocol(_Strict):
-    """How long a latency measurement goes on: ``calls`` or ``seconds``, whichever comes first, at least 30 calls."""
+    """How long a latency measurement goes on: ``calls`` or ``seconds``, whichever comes first, at least 30 calls; shared
+    out over fresh ``processes``. Throughput is measured at each of the ``batch_sizes``."""
 
     calls: int = Field(1024, ge=30)
     seconds: float = Field(60, gt=0)
+    processes: int = Field(3, ge=1, le=20)
+    batch_sizes: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = (1, 8, 32)
 
 
 class ResourcesRequest(_Strict):
