@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pybench import cli_tune
+from pybench import cli_latency, cli_tune
 from pybench.cli_support import (
     EXIT_FAILED,
     EXIT_INPUT,
@@ -25,10 +25,13 @@ from pybench.cli_support import (
     FilterOption,
     FormatOption,
     ListFormat,
+    OtherDatasets,
     Plugins,
     ProfileOption,
     RunName,
     SetOption,
+    ShowFormat,
+    ShowFormatOption,
     SuiteName,
     add_plugins,
     complain,
@@ -52,19 +55,13 @@ class Listed(enum.StrEnum):
     suites = "suites"
 
 
-class ShowFormat(enum.StrEnum):
-    table = "table"
-    json = "json"
-    markdown = "markdown"
-    csv = "csv"
-
-
 app = new_app(
     "Benchmark anomaly detectors for industrial inspection: run suites, read the tables, bring your own images.",
     "pybench run mvtec_rto                      # the main suite; draws a stand-in where the data is not there",
     "pybench run suites/mtd.yaml --data-root ~/data --profile quick",
     "pybench show mvtec_rto                     # the table of that run, again",
     "pybench tune mvtec_ad --method hetmm --metric aupro_30   # better parameters, found without a test label",
+    "pybench latency latency --profile quick    # how long each method takes, and for what",
     "pybench doctor                             # what this machine has, and what it lacks",
     cls=Commands,
 )
@@ -91,13 +88,7 @@ def run(
     set: SetOption = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Records go to DIR/<suite's name>.")] = Path("results"),
     data_root: DataRoot = None,
-    dataset: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[:CATEGORY,...]",
-            help="Run the suite's methods on this dataset instead of its own. Repeatable.",
-        ),
-    ] = None,
+    dataset: OtherDatasets = None,
     executor: ExecutorOption = ExecutorName.ray,
     address: AddressOption = None,
     force: Annotated[bool, typer.Option("--force", help="Run every trial anew, also those that are finished.")] = False,
@@ -106,7 +97,7 @@ def run(
 ) -> None:
     """Run a suite; finished trials are kept, so the same command goes on where it was stopped.
 
-    Exit codes: 0 all trials ended well, 1 a trial failed, 2 unusable input, 130 interrupted.
+    Exit codes: 0 all trials ended well, 1 a trial or a latency failed, 2 unusable input, 130 interrupted.
     """
     filters, overrides = pairs("--filter", filter), pairs("--set", set)
     make_executor = executor_maker(executor, address)
@@ -147,11 +138,12 @@ def run(
         raise typer.Exit(EXIT_INTERRUPTED) from None
     print_results(console(), results)
     messages.print(f"records: {store.folder}", markup=False, highlight=False, soft_wrap=True)
-    if any(result.record.status not in ("ok", "skipped") for result in results):
+    if any(result.has_failed for result in results):
         raise typer.Exit(EXIT_FAILED)
 
 
 app.command(epilog=with_examples(*cli_tune.EXAMPLES))(cli_tune.tune)
+app.command(epilog=with_examples(*cli_latency.EXAMPLES))(cli_latency.latency)
 
 
 @app.command(
@@ -190,10 +182,7 @@ def list_(
 )
 def show(
     run: RunName,
-    format: Annotated[
-        ShowFormat,
-        typer.Option(metavar="table|json|markdown|csv", help="json and csv give every trial; nothing else is printed."),
-    ] = ShowFormat.table,
+    format: ShowFormatOption = ShowFormat.table,
     metric: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Metric that the table shows. Repeatable; default: three.")
     ] = None,

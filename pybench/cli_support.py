@@ -60,6 +60,13 @@ class ListFormat(enum.StrEnum):
     json = "json"
 
 
+class ShowFormat(enum.StrEnum):
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+    csv = "csv"
+
+
 SuiteName = Annotated[
     str, typer.Argument(metavar="SUITE", help="A suite's file, or the name of one that comes with pybench.")
 ]
@@ -90,6 +97,17 @@ ExecutorOption = Annotated[
 AddressOption = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Join this Ray cluster (auto: the one of this machine), start none."),
+]
+OtherDatasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[:CATEGORY,...]",
+        help="Run the suite's methods on this dataset instead of its own. Repeatable.",
+    ),
+]
+ShowFormatOption = Annotated[
+    ShowFormat,
+    typer.Option(metavar="table|json|markdown|csv", help="json and csv give everything; nothing else is printed."),
 ]
 FormatOption = Annotated[ListFormat, typer.Option(metavar="table|json", help="How to print it.")]
 DataRoot = Annotated[

@@ -271,3 +271,9 @@ class Result:
     record: Record
     latency: Latency | None
     latency_failure: LatencyFailure | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the trial or its latency came to nothing; what was skipped has not failed."""
+        ends = [self.record.status, self.latency_failure.status if self.latency_failure else "ok"]
+        return any(end not in ("ok", "skipped") for end in ends)

@@ -41,16 +41,17 @@ def _section(summary: Summary) -> list[str]:
         *(f"{fact}  " for fact in summary.facts),
         LEGEND,
         "",
-        *_table(["category", *heads], rows),
+        *table_lines(["category", *heads], rows),
         "",
-        *_table(method_heads, methods),
+        *table_lines(method_heads, methods),
         "",
         *(f"- {note}" for note in summary.notes),
         "",
     ]
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table_lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table, its first column to the left, the others to the right."""
     rule = ["---", *["---:"] * (len(heads) - 1)]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in (heads, rule, *rows)]
 

@@ -17,9 +17,10 @@ import pytest
 from pybench import registry
 from pybench.executors.inline import InlineExecutor
 from pybench.executors.ray import RayExecutor
+from pybench.jobs import Jobs
 from pybench.plan import Plan, plan
 from pybench.records import Record
-from pybench.run import _Jobs, run
+from pybench.run import run
 from pybench.store import Store
 from pybench.suite import load_suite
 from pybench.trial import Job
@@ -91,7 +92,7 @@ def executor(nodes: Nodes) -> Iterator[RayExecutor]:
 
 
 def jobs(planned: Plan, folder: Path) -> list[Job]:
-    made = _Jobs(planned, Store(folder))
+    made = Jobs(planned, Store(folder))
     return [made.make(spec) for spec in planned.specs]
 
 

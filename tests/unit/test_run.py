@@ -13,7 +13,7 @@ import pytest
 from pybench import registry
 from pybench.executors.inline import InlineExecutor
 from pybench.plan import Plan, plan
-from pybench.records import Latency, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, TrialSpec
 from pybench.run import run
 from pybench.store import Store, find_runs, load_results
 from pybench.suite import load_suite
@@ -39,7 +39,7 @@ class Log:
     def measuring(self, spec: TrialSpec) -> None:
         self.measured.append(spec.method)
 
-    def latency(self, latency: Latency) -> None:
+    def latency(self, latency: Latency | LatencyFailure) -> None:
         pass
 
 
