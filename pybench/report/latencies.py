@@ -23,7 +23,7 @@ from pybench.report.summary import column_key, columns_of
 from pybench.report.table import milliseconds
 from pybench.stages import STAGES
 
-_PADDING = 2  # beside every column
+_PADDING = 3  # of every column, its rule included
 _LONGEST_NAME = 32
 
 Heading = tuple[str, str]
@@ -207,7 +207,7 @@ def _fitting(names: Sequence[str], columns: dict[Heading, list[str]], width: int
         wide = max(map(len, (*heading, *texts))) + _PADDING
         if wide > room:
             parts.append({})
-            room = width - first
+            room = width - first - 1
         parts[-1][heading] = texts
         room -= wide
     return parts
@@ -215,7 +215,8 @@ def _fitting(names: Sequence[str], columns: dict[Heading, list[str]], width: int
 
 def _table(names: Sequence[str], columns: dict[Heading, list[str]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("method", vertical="bottom", max_width=_LONGEST_NAME, overflow="fold")
+    widest = min(_LONGEST_NAME, max(len(name) for name in names))
+    table.add_column("method", vertical="bottom", min_width=widest, max_width=_LONGEST_NAME, overflow="fold")
     for heading in columns:
         table.add_column("\n".join(heading), justify="right", no_wrap=True)
     for at, name in enumerate(names):

@@ -106,7 +106,7 @@ def ran(planned: Plan, folder: Path, make: Callable[[], object]) -> dict[str, Re
 
 
 def test_nodes_are_sent_data_and_plugins_once(nodes: Nodes, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
-    planned = make_plan("difference", "no_maps", extra="latency: {calls: 30, seconds: 0.1}")
+    planned = make_plan("difference", "no_maps", extra="latency: {calls: 30, seconds: 0.1, processes: 1}")
     there = ran(planned, tmp_path / "there", lambda: RayExecutor(nodes.address))
     here = ran(planned, tmp_path / "here", InlineExecutor)
     assert {name: record.status for name, record in there.items()} == dict.fromkeys(here, "ok")

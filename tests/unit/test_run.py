@@ -168,7 +168,7 @@ def test_two_runs_in_one_folder_leave_each_others_records_alone(make_plan: Calla
 def test_latency_is_measured_once_for_each_method_on_its_largest_category(
     make_plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    planned = make_plan("difference", extra="latency: {calls: 30, seconds: 0.1}")
+    planned = make_plan("difference", extra="latency: {calls: 30, seconds: 0.1, processes: 1}")
     _, log = go(planned, tmp_path / "run")
     assert log.measured == ["difference"]
     results = Store(tmp_path / "run").results()
