@@ -4,7 +4,7 @@
 <run>/<dataset>/<category>/<method>/<hash>.npz     its curves and per-image scores
 <run>/<dataset>/<category>/<method>/<hash>.png     its worst misses and false alarms
 <run>/latency/<key>.json                           latencies
-<run>/latency/failed/<key>.json                    why a latency could not be measured
+<run>/latency/<key>.failed.json                    why a latency could not be measured
 <run>/attempts/<key>-<finished>.json               records that a later one took the place of; latencies, a failure
 <run>/underway/<key>-<hash>/                       checkpoints of a trial that has not ended; see ``pybench.underway``
 """
@@ -32,7 +32,8 @@ from pybench.types import InputError
 if TYPE_CHECKING:
     import pandas
 
-_LATENCY, _FAILED, _ATTEMPTS, _UNDERWAY = "latency", "failed", "attempts", "underway"
+_LATENCY, _ATTEMPTS, _UNDERWAY = "latency", "attempts", "underway"
+_FAILED = ".failed.json"
 
 
 class Store:
@@ -129,9 +130,8 @@ class Store:
         Raises:
             InputError: a file that is not a readable latency; it is named.
         """
-        folder = self.folder / _LATENCY
-        measured = [_read(Latency, path) for path in sorted(folder.glob("*.json"))]
-        return measured + [_read(LatencyFailure, path) for path in sorted((folder / _FAILED).glob("*.json"))]
+        paths = sorted((self.folder / _LATENCY).glob("*.json"))
+        return [_read(LatencyFailure if path.name.endswith(_FAILED) else Latency, path) for path in paths]
 
     def _record_paths(self) -> Iterator[Path]:
         for path in sorted(self.folder.glob("*/*/*/*.json")):
@@ -142,8 +142,7 @@ class Store:
         return self.folder / spec.dataset / spec.category / spec.method / f"{spec.key()}.json"
 
     def _latency_path(self, key: str, kind: type[Latency | LatencyFailure]) -> Path:
-        folder = self.folder / _LATENCY
-        return (folder if kind is Latency else folder / _FAILED) / f"{key}.json"
+        return self.folder / _LATENCY / (f"{key}.json" if kind is Latency else f"{key}{_FAILED}")
 
     def _retired(self, path: Path, kind: type[Record | Latency] = Record) -> dict[Path, bytes]:
         """The record or latency that is there, under the name that it has among the attempts."""

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-
 from pybench import registry
 from pybench.environment import usable_cores
 from pybench.executors.ray import RayExecutor
