@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from pybench.environment import machine
 from pybench.records import Latency, LatencyFailure, Result
 from pybench.report.flat import latency_object
 from pybench.report.markdown import table_lines
-from pybench.report.names import choose_metrics, two_lines
+from pybench.report.names import choose_metrics, listed, two_lines
 from pybench.report.notes import latency_notes
 from pybench.report.summary import column_key, columns_of
 from pybench.report.table import milliseconds
@@ -107,9 +107,20 @@ def _report(group: Sequence[Latency | LatencyFailure], results: Sequence[Result]
         notes=[
             "fps is 1000 over the median call; intervals hold the median with 95 %; missing is the share of the median "
             "call that no stage accounts for",
+            *_lost_batches(measured, named),
             *latency_notes(measured, [one for one in group if isinstance(one, LatencyFailure)]),
         ],
     )
+
+
+def _lost_batches(measured: Sequence[Latency], named: Mapping[str, str]) -> list[str]:
+    """Why a throughput is a dash."""
+    lost: dict[str, list[str]] = {}
+    for row in measured:
+        for one in row.throughput:
+            if one.images_per_second is None:
+                lost.setdefault(f"batch {one.batch_size}: {one.reason}", []).append(named[column_key(row)])
+    return [f"- {reason} ({listed(methods)})" for reason, methods in lost.items()]
 
 
 def _columns(group: Sequence[Latency | LatencyFailure], results: Sequence[Result]) -> dict[Heading, list[str]]:

@@ -60,9 +60,22 @@ def printed(width: int) -> str:
 def test_nothing_is_lost_or_broken_at_any_width(width: int) -> None:
     text = printed(width)
     assert max(map(len, text.splitlines())) <= width
-    for word in ("hetmm sheets=None", "27.0 to", "33.3", "17.2", "654", "321", "987", "98.6", "50.0", "40.0!", "2.0"):
+    for word in (
+        "hetmm sheets=None",
+        "29.8 to 30.2",
+        "33.3",
+        "17.2",
+        "654",
+        "321",
+        "987",
+        "98.6",
+        "50.0",
+        "40.0!",
+        "2.0",
+    ):
         assert word in text
     assert "latency of padim: failed: its process died" in text
+    assert "- batch 32: does not fit in memory (hetmm" in text
     assert "! the medians of 3 processes differ (hetmm)" in text
 
 
