@@ -16,6 +16,7 @@ from torch.optim import Adam
 from pybench.geometry import Geometry
 from pybench.losses import focal_loss, ssim_map
 from pybench.maps import mean_filter
+from pybench.stages import stage
 from pybench.synthesis import Foreground, Textures, foreground_blend, perlin_paste, textures_fingerprint
 from pybench.training import Batch, Budget, Training, TrainingParams, stack, train
 from pybench.types import Citation, Context, Images, Method, MethodParams, Prediction
@@ -195,11 +196,14 @@ class DefectMap(Method):
             terms["deep"] = params.deep_weight * distance
         return terms
 
+    @stage("match")
     @torch.inference_mode()
     def predict(self, images: Tensor) -> Prediction:
         assert self._folded is not None, "fit first"
-        spoilt = self.geometry.to_input(images.to(self.context.device))
-        reconstructed, _ = self.reconstruction(spoilt)
+        with stage("preprocess"):
+            spoilt = self.geometry.to_input(images.to(self.context.device))
+        with stage("backbone"):
+            reconstructed, _ = self.reconstruction(spoilt)
         maps = self._folded(reconstructed, spoilt).sigmoid().squeeze(1).cpu()
         scores = mean_filter(maps, self.params.filter_size).amax((1, 2))
         return Prediction(scores, maps, {"reconstruction": reconstructed.cpu()})

@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d, normalize
 from pybench.features import BackboneMethod, BackboneParams
 from pybench.maps import smooth, upsample
 from pybench.ops.mutual_match import Precision, TemplateBank, mutual_match, pack_templates
+from pybench.stages import stage
 from pybench.templates import Selection, select_templates
 from pybench.types import Citation, Context, Images, MethodParams, Prediction
 
@@ -127,6 +128,7 @@ class Hetmm(BackboneMethod):
         added = zip(self.banks, self._extract(images), strict=True)
         self.banks = [pack_templates(torch.cat([bank.templates(), layer]), bank.precision) for bank, layer in added]
 
+    @stage("match")
     def predict(self, images: Tensor) -> Prediction:
         assert self.banks, "fit first"
         size = self.geometry.input_size

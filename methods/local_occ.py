@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate, mse_loss
 
 from pybench.features import BackboneMethod, BackboneParams
 from pybench.maps import upsample
+from pybench.stages import stage
 from pybench.synthesis import Textures, outlier_exposure, textures_fingerprint
 from pybench.training import Batch, Budget, Training, TrainingParams, stack, train
 from pybench.types import Citation, Context, Images, MethodParams, Prediction
@@ -122,17 +123,21 @@ class LocalOcc(BackboneMethod):
         self.centre = self._centre(normal)
         self.trainings.append(self._fit_mapping(normal))
 
+    @stage("match")
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
         """See ``Method.predict``. Images that were aligned come as artefacts: ``aligned`` [B, 3, S, S] and their
         ``transform`` [B, 3], Tx to the right and Ty down in pixels, theta counter-clockwise in degrees."""
         assert self.centre is not None, "fit first"
-        aligned, transform = self._align(self.geometry.to_input(images.to(self.context.device)))
+        with stage("preprocess"):
+            inputs = self.geometry.to_input(images.to(self.context.device))
+        aligned, transform = self._align(inputs)
         distances = distance(self.mapping(self._mixed(aligned)), self.centre)
         maps = upsample(distances, self.geometry.input_size)
         if transform is None:
             return Prediction(maps.amax((1, 2)), maps)
-        maps = warp_back(maps, transform)
+        with stage("postprocess"):
+            maps = warp_back(maps, transform)
         return Prediction(maps.amax((1, 2)), maps, {"aligned": aligned, "transform": transform})
 
     def state_dict(self) -> dict[str, Any]:
@@ -211,7 +216,8 @@ class LocalOcc(BackboneMethod):
 
     def _mixed(self, images: Tensor) -> Tensor:
         """F_mixed [B, C, h, w] of images [B, 3, S, S]: all layers on the first one's grid, bilinearly."""
-        layers = self.backbone(images)
+        with stage("backbone"):
+            layers = self.backbone(images)
         grid = layers[0].shape[-2:]
         scaled = (interpolate(layer, size=grid, mode="bilinear", align_corners=False) for layer in layers[1:])
         return torch.cat([layers[0], *scaled], 1)

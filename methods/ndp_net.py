@@ -16,6 +16,7 @@ from pybench.backbones.pretrained import state_digest
 from pybench.geometry import Geometry
 from pybench.losses import ssim_map
 from pybench.maps import mean_filter, median_filter
+from pybench.stages import stage
 from pybench.synthesis import Textures, textures_fingerprint
 from pybench.training import Batch, Budget, Training, TrainingParams, stack, train
 from pybench.types import Citation, Context, Images, Method, MethodParams, Prediction
@@ -131,10 +132,13 @@ class NdpNet(Method):
         second = self._train("second_phase", rest, objective.second_phase, normal)
         self.trainings = [first, second]
 
+    @stage("match")
     @torch.inference_mode()
     def predict(self, images: Tensor) -> Prediction:
-        images = self.geometry.to_input(images.to(self.context.device))
-        features = self.network.encoder(images)
+        with stage("preprocess"):
+            images = self.geometry.to_input(images.to(self.context.device))
+        with stage("backbone"):
+            features = self.network.encoder(images)
         reconstructions = self.network.decoder(self.network.repair(features))
         maps = self._compare(images, features, reconstructions)
         maps = median_filter(mean_filter(maps, _FILTER), _FILTER).cpu()

@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 
 from pybench.features import BackboneMethod, BackboneParams
 from pybench.maps import smooth, upsample
+from pybench.stages import stage
 from pybench.types import Citation, Context, Images, Prediction
 
 
@@ -80,6 +81,7 @@ class Padim(BackboneMethod):
         identity = torch.eye(factor.shape[-1], device=factor.device)
         self.whitening = torch.linalg.solve_triangular(factor, identity, upper=False)
 
+    @stage("match")
     def predict(self, images: Tensor) -> Prediction:
         assert self.mean is not None, "fit first"
         assert self.whitening is not None

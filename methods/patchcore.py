@@ -13,6 +13,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from pybench.features import BackboneMethod, BackboneParams
 from pybench.maps import smooth, upsample
 from pybench.ops.coreset import k_center
+from pybench.stages import stage
 from pybench.types import Citation, Context, Images, Prediction
 
 
@@ -77,6 +78,7 @@ class PatchCore(BackboneMethod):
         points = torch.cat([self._patches(batch).flatten(0, 2).cpu() for batch in batches])
         self._keep(points[self._coreset(points)])
 
+    @stage("match")
     def predict(self, images: Tensor) -> Prediction:
         assert self._index is not None, "fit first"
         patches = self._patches(images)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pybench import cli_best, cli_tune
+from pybench import cli_best, cli_latency, cli_tune
 from pybench.cli_support import (
     EXIT_FAILED,
     EXIT_INPUT,
@@ -25,12 +25,14 @@ from pybench.cli_support import (
     FilterOption,
     FormatOption,
     ListFormat,
+    OtherDatasets,
     Plugins,
     ProfileOption,
     RunFilter,
     RunName,
     SetOption,
     ShowFormat,
+    ShowFormatOption,
     SuiteName,
     add_plugins,
     complain,
@@ -61,6 +63,7 @@ app = new_app(
     "pybench show mvtec_rto                     # the table of that run, again",
     'pybench best mvtec_rto --under "latency_p95_ms<=20"      # which of its methods to take',
     "pybench tune mvtec_ad --method hetmm --metric aupro_30   # better parameters, found without a test label",
+    "pybench latency latency --profile quick    # how long each method takes, and for what",
     "pybench doctor                             # what this machine has, and what it lacks",
     cls=Commands,
 )
@@ -87,13 +90,7 @@ def run(
     set: SetOption = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Records go to DIR/<suite's name>.")] = Path("results"),
     data_root: DataRoot = None,
-    dataset: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[:CATEGORY,...]",
-            help="Run the suite's methods on this dataset instead of its own. Repeatable.",
-        ),
-    ] = None,
+    dataset: OtherDatasets = None,
     executor: ExecutorOption = ExecutorName.ray,
     address: AddressOption = None,
     force: Annotated[bool, typer.Option("--force", help="Run every trial anew, also those that are finished.")] = False,
@@ -102,7 +99,7 @@ def run(
 ) -> None:
     """Run a suite; finished trials are kept, so the same command goes on where it was stopped.
 
-    Exit codes: 0 all trials ended well, 1 a trial failed, 2 unusable input, 130 interrupted.
+    Exit codes: 0 all trials ended well, 1 a trial or a latency failed, 2 unusable input, 130 interrupted.
     """
     filters, overrides = pairs("--filter", filter), pairs("--set", set)
     make_executor = executor_maker(executor, address)
@@ -143,12 +140,13 @@ def run(
         raise typer.Exit(EXIT_INTERRUPTED) from None
     print_results(console(), results)
     messages.print(f"records: {store.folder}", markup=False, highlight=False, soft_wrap=True)
-    if any(result.record.status not in ("ok", "skipped") for result in results):
+    if any(result.has_failed for result in results):
         raise typer.Exit(EXIT_FAILED)
 
 
 app.command(epilog=with_examples(*cli_tune.EXAMPLES))(cli_tune.tune)
 app.command(epilog=with_examples(*cli_best.EXAMPLES))(cli_best.best)
+app.command(epilog=with_examples(*cli_latency.EXAMPLES))(cli_latency.latency)
 
 
 @app.command(
@@ -187,10 +185,7 @@ def list_(
 )
 def show(
     run: RunName,
-    format: Annotated[
-        ShowFormat,
-        typer.Option(metavar="table|json|markdown|csv", help="json and csv give every trial; nothing else is printed."),
-    ] = ShowFormat.table,
+    format: ShowFormatOption = ShowFormat.table,
     metric: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Metric that the table shows. Repeatable; default: three.")
     ] = None,

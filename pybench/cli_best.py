@@ -13,6 +13,7 @@ from pybench.cli_support import (
     RunFilter,
     RunName,
     ShowFormat,
+    ShowFormatOption,
     add_plugins,
     console,
     pairs,
@@ -39,9 +40,7 @@ def best(
         Path | None,
         typer.Option(metavar="FILE", help="Draw accuracy over latency and memory; ends in .png, .svg or .pdf."),
     ] = None,
-    format: Annotated[
-        ShowFormat, typer.Option(metavar="table|json|markdown|csv", help="How to print it.")
-    ] = ShowFormat.table,
+    format: ShowFormatOption = ShowFormat.table,
     filter: RunFilter = None,
     plugins: Plugins = None,
 ) -> None:

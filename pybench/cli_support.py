@@ -98,6 +98,17 @@ AddressOption = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Join this Ray cluster (auto: the one of this machine), start none."),
 ]
+OtherDatasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[:CATEGORY,...]",
+        help="Run the suite's methods on this dataset instead of its own. Repeatable.",
+    ),
+]
+ShowFormatOption = Annotated[
+    ShowFormat,
+    typer.Option(metavar="table|json|markdown|csv", help="json and csv give everything; nothing else is printed."),
+]
 FormatOption = Annotated[ListFormat, typer.Option(metavar="table|json", help="How to print it.")]
 DataRoot = Annotated[
     Path | None,

@@ -9,7 +9,8 @@ from pybench import registry, sources
 from pybench.records import TrialSpec
 
 _HERE = Path(__file__).parent
-_SHARED = ("data.py", "decoding.py", "images.py", "warping.py", "rto.py", "hashing.py", "trial.py", "latency.py")
+_SHARED = ("data.py", "decoding.py", "images.py", "warping.py", "rto.py", "hashing.py", "trial.py")
+_MEASURING = ("latency.py", "timed_process.py", "stages.py", "percentiles.py")
 
 
 def code_version(spec: TrialSpec) -> str:
@@ -33,7 +34,7 @@ def _of(method: Path, dataset: Path, metrics: tuple[str, ...], on_validation: bo
 @cache
 def _shared_files() -> tuple[Path, ...]:
     folders = [*(_HERE / "ops").glob("*.py"), *(_HERE / "metrics").glob("_*.py"), *_native_modules()]
-    return tuple(sorted([*(_HERE / name for name in _SHARED), *folders]))
+    return tuple(sorted([*(_HERE / name for name in _SHARED + _MEASURING), *folders]))
 
 
 def _native_modules() -> list[Path]:

@@ -45,6 +45,7 @@ def examine(data_root: Path | None, results: Path) -> Iterator[Check]:
     yield from _native_ops()
     yield from _disk({"results": results, "cache": cache_folder()})
     yield _features()
+    yield _fitted()
     yield from _data(data_root)
     yield from _weights()
 
@@ -119,6 +120,22 @@ def _features() -> Check:
     if not limit:
         return Check("feature cache", "missing", f"switched off; {held}", "set PYBENCH_FEATURE_CACHE_GB above 0")
     return Check("feature cache", "ok", f"{held}, at most {limit:g} GB")
+
+
+def _fitted() -> Check:
+    """How much the kept states of fitted methods take."""
+    try:
+        from pybench import fitted
+    except (ImportError, OSError):
+        return Check("fitted states", "broken", "torch cannot be imported")
+    try:
+        limit = fitted.limit() / 2**30
+    except InputError as error:
+        return Check("fitted states", "broken", str(error))
+    held = f"{fitted.size() / 2**30:.2f} GB in {fitted.folder()}"
+    if not limit:
+        return Check("fitted states", "missing", f"switched off; {held}", "set PYBENCH_FITTED_GB above 0")
+    return Check("fitted states", "ok", f"{held}, at most {limit:g} GB")
 
 
 def _data(data_root: Path | None) -> Iterator[Check]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from pybench.types import InputError
 
@@ -48,6 +50,24 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     finally:
         for left in temporary.values():
             Path(left).unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of ``path`` at the end of the block, whole or not at all. It is not flushed to the
+    disk: for what is checked when it is read.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _flush(paths: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +22,8 @@ LIBRARIES = {
     "faiss": "faiss-cpu",
     "ray": "ray",
 }
+# Read by OpenMP, MKL, OpenBLAS and numexpr when they are loaded; torch's own setting reaches none of the others.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -34,7 +36,7 @@ def environment() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": usable_cores(),
         "memory_mb": memory_mb(),
-        "gpus": _gpus(),
+        "gpus": [name for (name,) in nvidia(["name"])],
         "versions": {"pybench": __version__} | {name: _version(package) for name, package in LIBRARIES.items()},
     }
 
@@ -75,17 +77,18 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def _gpus() -> list[str]:
-    """Names of the NVIDIA GPUs that the driver's own tool lists; asking torch would import it."""
+def nvidia(fields: Sequence[str]) -> list[list[str]]:
+    """What the driver's own tool says of each NVIDIA GPU, none where it is not there; asking torch would import it."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
-    command = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    command = [tool, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [line.strip() for line in answer.stdout.splitlines() if line.strip()] if answer.returncode == 0 else []
+    rows = [[value.strip() for value in line.split(",")] for line in answer.stdout.splitlines() if line.strip()]
+    return [row for row in rows if len(row) == len(fields)] if answer.returncode == 0 else []
 
 
 def _version(package: str) -> str | None:

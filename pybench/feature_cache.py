@@ -14,8 +14,6 @@ import hashlib
 import math
 import mmap
 import os
-import shutil
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -28,13 +26,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pybench import bounded, durable
 from pybench.paths import cache_folder
-from pybench.types import InputError
 
 _VARIABLE = "PYBENCH_FEATURE_CACHE_GB"
 _DEFAULT_GB = 10.0
-_SPARED = 2 * 2**30  # bytes of the disk that are left to others
+_SUFFIX = ".npy"
 _CHECK_SUM = 4  # bytes
+_SHARE_TO_FILL = 8  # an eighth of the limit is free when room was made
 
 Extract = Callable[[Tensor], list[Tensor]]
 
@@ -50,19 +49,12 @@ def limit() -> int:
     Raises:
         InputError: the variable holds something else than a number of gigabytes.
     """
-    given = os.environ.get(_VARIABLE) or str(_DEFAULT_GB)
-    try:
-        gigabytes = float(given)
-    except ValueError:
-        gigabytes = math.nan
-    if not 0 <= gigabytes < math.inf:
-        raise InputError(f"{_VARIABLE}: expected a number of gigabytes, 0 for no cache, got '{given}'")
-    return int(gigabytes * 2**30)
+    return bounded.limit(_VARIABLE, _DEFAULT_GB)
 
 
 def size() -> int:
     """Bytes that the cache takes now."""
-    return sum(taken for _, taken, _ in _entries(folder()))
+    return bounded.size(folder(), _SUFFIX)
 
 
 class FeatureCache:
@@ -84,7 +76,7 @@ class FeatureCache:
         self._can_write = True
         self._extracting = 0.0  # seconds
         # Each process looks after so many bytes, so that all together stay within the eighth that making room leaves.
-        self._stride = limit // (8 * (os.cpu_count() or 1))
+        self._stride = limit // (_SHARE_TO_FILL * (os.cpu_count() or 1))
         self._unseen = limit  # bytes written since the last look; the first one comes before the first byte
         self._lock: int | None = None
 
@@ -146,7 +138,7 @@ class FeatureCache:
         return maps
 
     def _file(self, name: str, layer: int) -> Path:
-        return self._folder / f"{name}-{layer}.npy"
+        return self._folder / f"{name}-{layer}{_SUFFIX}"
 
     def _read(self, name: str, layers: Sequence[int]) -> list[Tensor] | None:
         """Maps [H, W, C] of all layers, or None where one is missing or damaged."""
@@ -163,8 +155,7 @@ class FeatureCache:
             if values is None:
                 self._remark(f"{file} is damaged; made anew")
                 return None
-            with contextlib.suppress(OSError):
-                os.utime(file)  # for whoever makes room
+            bounded.touch(file)
             maps.append(torch.from_numpy(values))
         return maps
 
@@ -173,7 +164,7 @@ class FeatureCache:
             return
         try:
             if self._unseen >= self._stride:
-                _make_room(self._folder, self._limit)
+                bounded.make_room(self._folder, _SUFFIX, self._limit, wanted=self._limit // _SHARE_TO_FILL)
                 self._unseen = 0
             self._unseen += _store(file, values)
         except OSError as error:
@@ -269,19 +260,12 @@ def _mapped(file: Path) -> NDArray[np.float32] | None:
 
 def _store(file: Path, values: NDArray[np.float32]) -> int:
     """Write an array whole or not at all; returns its bytes. The disk is not made to keep it: a check sum tells."""
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".npy")
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            sum_ = _Summed(opened.write)
-            np.lib.format.write_array_header_1_0(sum_, np.lib.format.header_data_from_array_1_0(values))
-            sum_.write(values.data)
-            opened.write(sum_.value.to_bytes(_CHECK_SUM, "little"))
-            written = opened.tell()
-        os.replace(temporary, file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return written
+    with durable.replaced(file) as opened:
+        sum_ = _Summed(opened.write)
+        np.lib.format.write_array_header_1_0(sum_, np.lib.format.header_data_from_array_1_0(values))
+        sum_.write(values.data)
+        opened.write(sum_.value.to_bytes(_CHECK_SUM, "little"))
+        return opened.tell()
 
 
 class _Summed:
@@ -293,27 +277,3 @@ class _Summed:
     def write(self, content: bytes | memoryview) -> None:
         self.value = zlib.crc32(content, self.value)
         self._write(content)
-
-
-def _make_room(folder: Path, limit: int) -> None:
-    """Remove what was not used for longest until an eighth of the limit is free."""
-    entries = sorted(_entries(folder))
-    taken = sum(bytes_ for _, bytes_, _ in entries)
-    excess = taken - min(limit, taken + shutil.disk_usage(folder).free - _SPARED) * 7 // 8
-    for _, bytes_, file in entries:
-        if excess <= 0:
-            return
-        file.unlink(missing_ok=True)
-        excess -= bytes_
-
-
-def _entries(folder: Path) -> list[tuple[int, int, Path]]:
-    """Of each file: when it was used last, its bytes, and where it is; half-written ones too."""
-    found = []
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as files:
-        for file in files:
-            if file.name.endswith(".npy"):
-                with contextlib.suppress(FileNotFoundError):
-                    status = file.stat()
-                    found.append((status.st_mtime_ns, status.st_size, Path(file.path)))
-    return found

@@ -16,6 +16,7 @@ from pybench.backbones.filter_bank import LAYERS, FilterBank
 from pybench.backbones.pretrained import Pretrained, fetch_weights, imagenet_within_reach
 from pybench.geometry import Geometry
 from pybench.hashing import digest
+from pybench.stages import stage
 from pybench.training import Budget
 from pybench.types import Context, Images, Method, MethodParams
 
@@ -104,7 +105,12 @@ class BackboneMethod(Method, ABC):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Feature maps of images [B, 3, H, W] as decoded; in a trial, from the cache where that pays."""
-        inputs = self.geometry.to_input(images.to(self.context.device))
+        with stage("preprocess"):
+            inputs = self.geometry.to_input(images.to(self.context.device))
+        with stage("backbone"):
+            return self._extracted(inputs)
+
+    def _extracted(self, inputs: Tensor) -> list[Tensor]:
         cache, identity = feature_cache.active(), self.backbone.identity()
         if cache is None or identity is None:
             return self.backbone(inputs)

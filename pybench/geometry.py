@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from pybench.stages import stage
 from pybench.types import MethodParams
 
 Labels = TypeVar("Labels", bound=np.generic)
@@ -41,6 +42,7 @@ class Geometry:
     def _margin(self) -> int:
         return (self.image_size - self.input_size) // 2
 
+    @stage("preprocess")
     def to_input(self, images: Tensor) -> Tensor:
         """Resize and crop images [B, 3, H, W] to [B, 3, S, S]."""
         size = (self.image_size, self.image_size)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pybench.decoding import Alpha, decode, read_array
 from pybench.hashing import digest
+from pybench.stages import stage
 from pybench.types import Images, InputError, Sample, Saturation
 from pybench.warping import warp_image, warp_mask
 
@@ -169,7 +170,8 @@ class DecodedImages(Images):
             return DecodedImages(self.samples[index])
         import torch
 
-        return torch.from_numpy(np.ascontiguousarray(read_image(self.samples[index]).transpose(2, 0, 1)))
+        with stage("decode"):
+            return torch.from_numpy(np.ascontiguousarray(read_image(self.samples[index]).transpose(2, 0, 1)))
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """Consecutive images of equal shape as float RGB [B, 3, H, W] in [0, 1], B <= size."""

@@ -1,168 +1,203 @@
-"""The only place that times a method: batch-1 latency of a fitted method, alone on its machine."""
+"""The latency of a fitted method, measured alone on its machine in fresh processes, one after another.
+
+What ``pybench.timed_process`` times in each of them is put together here.
+"""
 
 from __future__ import annotations
 
+import math
 import os
-import time
-from collections.abc import Callable
+import tempfile
+import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from scipy.stats import binom
-from torch import Tensor
 
-from pybench import data, memory, registry
+from pybench import data, fitted, registry, strict_yaml
 from pybench.environment import environment, usable_cores
-from pybench.images import DecodedImages
+from pybench.fresh import MeasurementError, ask
 from pybench.node_lock import node_lock
-from pybench.records import Latency, Timing
+from pybench.percentiles import differ, interval, timing
+from pybench.records import Latency, LatencyFailure, ProcessTiming, Status, Timing
+from pybench.stages import STAGES
 from pybench.suite import LatencyProtocol
-from pybench.trial import Job, build_method, now
+from pybench.timed_process import Fit, Fitted, Time, Timed
+from pybench.trial import Job, how_it_failed, now
 from pybench.types import Method
 
-_LEAST_CALLS = 30
-_WARM_UP_CALLS, _WARM_UP_SECONDS = 10, 1.0
-_P99_FROM_CALLS = 662
+_LEAST_CALLS = 30  # of all processes together
 _BUSY_SHARE = 0.1  # of the machine's CPU time, used by others while we measured
+_UNEXPLAINED = 0.05  # of a call, by which its stages may miss it
 
 
-def measure(job: Job, protocol: LatencyProtocol) -> Latency:
-    """Fit the job's method and time it on the test images, one at a time, with all cores of the machine.
+def measure(job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
+    """Time the job's method on the test images, one at a time, with all cores of the machine and with one.
 
-    Waits until no trial runs on this machine, and keeps others from starting, whichever driver they belong to.
+    Waits until no trial runs on this machine, and keeps others from starting, whichever driver they belong to. The
+    state is what the job's trial left on this machine; where it left none, the method is fitted first. Whatever goes
+    wrong is in what is returned.
     """
-    for folder in job.plugins:
-        registry.add_plugins(folder)
-    with node_lock(exclusive=True):
-        return _measure(job, protocol)
+    started = now()
+    try:
+        for folder in job.plugins:
+            registry.add_plugins(folder)
+        cls: type[Method] = registry.load("method", job.spec.method)
+        reasons = cls.unsupported(strict_yaml.validate(cls.Params, job.spec.params), job.spec.resources.device)
+        if reasons:
+            return failure(job, started, "skipped", "; ".join(reasons))
+        with node_lock(exclusive=True), tempfile.TemporaryDirectory(prefix="pybench-") as workspace:
+            started = now()
+            return _measure(job, protocol, Path(workspace), started)
+    except MeasurementError as error:
+        return failure(job, started, error.status, error.reason, error.traceback)
+    except Exception as error:
+        return failure(job, started, *how_it_failed(error), traceback.format_exc())
 
 
-def timing(milliseconds: NDArray[np.float64]) -> Timing:
-    """Percentiles of raw samples with order-statistic 95 % intervals (binomial, distribution-free)."""
-    ordered = np.sort(milliseconds)
-    calls = len(ordered)
-    levels = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
-    if calls >= _P99_FROM_CALLS:
-        levels["p99"] = 0.99
-    values = {name: float(np.quantile(ordered, level)) for name, level in levels.items()}
-    return Timing(
-        calls=calls,
-        p50=values["p50"],
-        p90=values["p90"],
-        p95=values["p95"],
-        p99=values.get("p99"),
-        intervals={name: _interval(ordered, level) for name, level in levels.items()},
-    )
-
-
-def _interval(ordered: NDArray[np.float64], level: float) -> tuple[float, float]:
-    """The order statistics between which the quantile lies with 95 % probability; the extremes where there are none."""
-    calls = len(ordered)
-    below = int(binom.ppf(0.025, calls, level)) - 1
-    above = int(binom.ppf(0.975, calls, level))
-    return float(ordered[max(below, 0)]), float(ordered[min(above, calls - 1)])
-
-
-def _measure(job: Job, protocol: LatencyProtocol) -> Latency:
-    started, cores = now(), usable_cores()
-    spec = job.spec.model_copy(update={"resources": job.spec.resources.model_copy(update={"threads": cores})})
-    samples = job.samples or data.load(spec, job.data_root)
-    memory.reset_peak()
-    method = build_method(replace(job, spec=spec))
-    method.fit(DecodedImages(samples.train))
-    images = DecodedImages(samples.test)
-    decoded = images[0][None]
-
-    def end_to_end(call: int) -> None:
-        _predict(method, images[call % len(images)][None])
-
-    def predict(call: int) -> None:
-        _predict(method, decoded)
-
-    first = _milliseconds(lambda: end_to_end(0), spec.resources.device)
-    before = _CpuTimes.read()
-    timings = [timing(_repeat(call, protocol, spec.resources.device)) for call in (end_to_end, predict)]
-    others = _CpuTimes.read().share_of_others(before, cores)
-    return Latency(
-        key=job.spec.latency_key(),
+def failure(job: Job, started: str, status: Status, reason: str, trace: str = "") -> LatencyFailure:
+    """What is kept of a latency that could not be measured."""
+    spec = job.spec
+    return LatencyFailure(
+        key=spec.latency_key(),
         dataset=spec.dataset,
         category=spec.category,
         method=spec.method,
+        label=spec.label,
         params=spec.params,
         resources=spec.resources,
         profile=spec.profile,
-        image_height=decoded.shape[-2],
-        image_width=decoded.shape[-1],
-        end_to_end=timings[0],
-        predict=timings[1],
-        first_call_ms=first,
-        peak_memory_mb=round(memory.peak_mb(), 1),
-        flags=(f"busy machine: others used {others:.0%} of its CPU time",) if others > _BUSY_SHARE else (),
-        manifest={**environment(), "load_average": os.getloadavg(), "cpu_share_of_others": round(others, 3)},
+        status=status,
+        reason=reason,
+        traceback=trace,
         code_version=job.code_version,
         started=started,
         finished=now(),
     )
 
 
-def _predict(method: Method, image: Tensor) -> None:
-    """One prediction whose results have arrived on the host."""
-    prediction = method.predict(image)
-    prediction.scores.cpu()
-    if prediction.maps is not None:
-        prediction.maps.cpu()
+def _measure(job: Job, protocol: LatencyProtocol, workspace: Path, started: str) -> Latency:
+    cores, load_before = usable_cores(), os.getloadavg()
+    job = replace(job, samples=job.samples or data.load(job.spec, job.data_root))
+    file, origin = _state(job, workspace)
+
+    def timed(threads: int, *, is_headline: bool, batch_sizes: tuple[int, ...] = ()) -> Timed:
+        share = protocol.processes
+        order = Time(
+            job,
+            file,
+            threads,
+            least=math.ceil(_LEAST_CALLS / share),
+            calls=math.ceil(protocol.calls / share),
+            seconds=protocol.seconds / share,
+            is_headline=is_headline,
+            batch_sizes=batch_sizes,
+        )
+        return ask(order, threads, Timed)
+
+    last = protocol.processes - 1
+    runs = [
+        timed(cores, is_headline=True, batch_sizes=protocol.batch_sizes if number == last else ())
+        for number in range(protocol.processes)
+    ]
+    one_thread = timed(1, is_headline=False) if cores > 1 else runs[0]
+    end_to_end, processes = _pooled([run.end_to_end_ms for run in runs]), [_process(run) for run in runs]
+    stages, stage_calls = _stages(runs)
+    others = max(run.share_of_others for run in [*runs, one_thread])
+    spec = job.spec
+    return Latency(
+        key=spec.latency_key(),
+        dataset=spec.dataset,
+        category=spec.category,
+        method=spec.method,
+        label=spec.label,
+        params=spec.params,
+        resources=spec.resources.model_copy(update={"threads": cores}),
+        profile=spec.profile,
+        image_height=runs[0].image_height,
+        image_width=runs[0].image_width,
+        end_to_end=end_to_end,
+        predict=_pooled([run.predict_ms for run in runs]),
+        one_thread=_pooled([one_thread.end_to_end_ms]),
+        stages=stages,
+        stage_calls=stage_calls,
+        throughput=tuple(runs[-1].throughput),
+        load_ms=float(np.median([run.load_ms for run in runs])),
+        first_call_ms=float(np.median([run.first_call_ms for run in runs])),
+        peak_memory_mb=round(max(run.peak_memory_mb for run in runs), 1),
+        peak_device_memory_mb=_most([run.peak_device_memory_mb for run in runs]),
+        processes=tuple(processes),
+        flags=tuple(_flags(others, processes, stages, end_to_end)),
+        manifest={
+            **environment(),
+            "threads": cores,
+            "state": origin,
+            "backends": runs[-1].backends,
+            "clocks": runs[-1].clocks,
+            "load_average_before": load_before,
+            "load_average_after": os.getloadavg(),
+            "cpu_share_of_others": round(others, 3),
+        },
+        code_version=job.code_version,
+        started=started,
+        finished=now(),
+    )
 
 
-def _repeat(call: Callable[[int], None], protocol: LatencyProtocol, device: str) -> NDArray[np.float64]:
-    """Milliseconds of every call after the warm-up."""
-    started, number = time.perf_counter(), 0
-    while number < _WARM_UP_CALLS or time.perf_counter() - started < _WARM_UP_SECONDS:
-        call(number)
-        number += 1
-    samples: list[float] = []
-    started = time.perf_counter()
-    while len(samples) < _LEAST_CALLS or (
-        len(samples) < protocol.calls and time.perf_counter() - started < protocol.seconds
-    ):
-        samples.append(_milliseconds(lambda: call(len(samples)), device))
-    return np.array(samples)
+def _state(job: Job, workspace: Path) -> tuple[Path, str]:
+    """The file of the fitted state, and where it comes from."""
+    file, origin = fitted.find(job.origin)
+    if file is not None:
+        return file, origin
+    made = ask(Fit(job, workspace / "state.pt"), job.spec.resources.threads, Fitted)
+    return made.file, "; ".join(filter(None, [f"fitted for this measurement ({origin})", made.remark]))
 
 
-def _milliseconds(call: Callable[[], None], device: str) -> float:
-    _synchronise(device)
-    before = time.perf_counter_ns()
-    call()
-    _synchronise(device)
-    return (time.perf_counter_ns() - before) / 1e6
+def _pooled(samples: Sequence[Sequence[float]]) -> Timing:
+    """Percentiles over the calls of all processes.
+
+    Not those of the middle process: who deploys a detector gets a process drawn at random, which this is a sample of,
+    and its tail takes all the calls that there are. Where processes differ, calls of one process are alike, so that
+    the interval is too narrow: that is flagged.
+    """
+    return timing(np.concatenate([np.asarray(calls) for calls in samples]))
 
 
-def _synchronise(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
+def _process(run: Timed) -> ProcessTiming:
+    calls = np.asarray(run.end_to_end_ms)
+    return ProcessTiming(
+        p50=float(np.median(calls)),
+        interval=interval(calls, 0.5),
+        load_ms=run.load_ms,
+        first_call_ms=run.first_call_ms,
+        peak_memory_mb=round(run.peak_memory_mb, 1),
+        end_to_end_ms=tuple(run.end_to_end_ms),
+        predict_ms=tuple(run.predict_ms),
+    )
 
 
-class _CpuTimes:
-    """CPU seconds used by the whole machine and by this process, at one moment."""
+def _stages(runs: Sequence[Timed]) -> tuple[dict[str, float], int]:
+    """Medians of the stages over the calls of all processes, in the order of a call, and how many calls there were."""
+    calls = [call for run in runs for call in run.stages_ms]
+    medians = {stage: float(np.median([call.get(stage, 0.0) for call in calls])) for stage in STAGES}
+    return {stage: round(median, 4) for stage, median in medians.items() if median > 0}, len(calls)
 
-    def __init__(self, machine: float, own: float, moment: float) -> None:
-        self.machine, self.own, self.moment = machine, own, moment
 
-    @classmethod
-    def read(cls) -> _CpuTimes:
-        try:
-            fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-            ticks = [int(field) for field in fields]
-            busy = sum(ticks[:3] + ticks[5:7]) / os.sysconf("SC_CLK_TCK")
-        except OSError:
-            busy = float("nan")
-        own = os.times()
-        return cls(busy, own.user + own.system, time.monotonic())
+def _most(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
-    def share_of_others(self, before: _CpuTimes, cores: int) -> float:
-        """Share of the machine's CPU time since ``before`` that went to other processes; 0 where it cannot be known."""
-        used = (self.machine - before.machine) - (self.own - before.own)
-        share = used / ((self.moment - before.moment) * cores)
-        return 0.0 if np.isnan(share) else max(0.0, share)
+
+def _flags(
+    others: float, processes: Sequence[ProcessTiming], stages: dict[str, float], end_to_end: Timing
+) -> list[str]:
+    """What keeps the measurement from being trusted."""
+    flags = []
+    if others > _BUSY_SHARE:
+        flags.append(f"busy machine: others used {others:.0%} of its CPU time")
+    if differ(process.interval for process in processes):
+        flags.append(f"the medians of {len(processes)} processes differ")
+    explained = sum(stages.values()) / end_to_end.p50
+    if abs(explained - 1) > _UNEXPLAINED:
+        flags.append(f"stages add up to {explained:.0%} of end to end")
+    return flags

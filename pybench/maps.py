@@ -8,12 +8,16 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 from torchvision.transforms.functional import gaussian_blur
 
+from pybench.stages import stage
 
+
+@stage("postprocess")
 def upsample(maps: Tensor, size: int) -> Tensor:
     """Bilinear upsampling of maps [B, h, w] to [B, size, size]."""
     return interpolate(maps.unsqueeze(1), size=(size, size), mode="bilinear", align_corners=False).squeeze(1)
 
 
+@stage("postprocess")
 def smooth(maps: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of maps [B, H, W], cut at four standard deviations, reflected at the border; 0 does nothing."""
     if sigma == 0:
@@ -23,11 +27,13 @@ def smooth(maps: Tensor, sigma: float) -> Tensor:
     return blurred.squeeze(1)
 
 
+@stage("postprocess")
 def mean_filter(maps: Tensor, side: int) -> Tensor:
     """Mean over a square of ``side`` (odd) pixels around every pixel of maps [B, H, W], edges repeated."""
     return avg_pool2d(_padded(maps, side), side, stride=1).squeeze(1)
 
 
+@stage("postprocess")
 def median_filter(maps: Tensor, side: int) -> Tensor:
     """Median over a square of ``side`` (odd) pixels around every pixel of maps [B, H, W], edges repeated."""
     squares = _padded(maps, side).unfold(2, side, 1).unfold(3, side, 1).flatten(4)

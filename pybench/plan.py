@@ -52,8 +52,8 @@ def plan(
             else ``quick`` where the suite has it.
         filters: key -> comma-separated values to keep; keys are dataset, category, method, seed, data_seed.
         overrides: dotted key -> YAML value, the last word on ``params.NAME`` (every method that has it),
-            ``METHOD.NAME``, ``protocol.NAME``, ``resources.NAME``, ``limits.NAME``, ``rto.NAME``, ``DATASET.OPTION``,
-            ``seeds`` and ``data_seeds``.
+            ``METHOD.NAME``, ``protocol.NAME``, ``resources.NAME``, ``limits.NAME``, ``latency.NAME``,
+            ``rto.NAME``, ``DATASET.OPTION``, ``seeds`` and ``data_seeds``.
         data_root: folder that holds one folder per dataset; None lets ``mvtec_*`` suites use the procedural stand-in.
 
     Raises:
@@ -93,6 +93,9 @@ def plan(
         known = entry.categories or registry.load("dataset", name).info.categories
         categories = tuple(category for category in known if kept is None or category in kept)
         datasets.append(DatasetChoice(name, categories, options, rto))
+    latency = changes.latency or suite.latency
+    if latency is not None:
+        latency = settings.section("latency", LatencyProtocol, latency.model_dump())
     settings.refuse_unused()
     metrics = suite.metrics or tuple(registry.names("metric"))
     specs = Specs(
@@ -108,7 +111,6 @@ def plan(
         notes.append(
             f"weights: random for {', '.join(untrained)} (untrained features: compare methods, not published numbers)"
         )
-    latency = changes.latency or suite.latency
     return Plan(suite.name, suite.title, profile, specs, latency, limits, data_root, tuple(notes))
 
 

@@ -159,8 +159,8 @@ class Outcome:
 
 
 class Timing(BaseModel):
-    """Order statistics of repeated calls, in milliseconds. ``p99`` is None below 662 calls, where its 95 % interval
-    would need an order statistic that is not there; ``intervals`` holds the 95 % intervals of the percentiles."""
+    """Order statistics of repeated calls, in milliseconds; ``intervals`` holds the 95 % intervals of the percentiles.
+    ``p99`` is None below 662 calls, too few to say anything of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -172,11 +172,38 @@ class Timing(BaseModel):
     intervals: dict[str, tuple[float, float]]
 
 
+class ProcessTiming(BaseModel):
+    """What one fresh process measured, in milliseconds: its median call end to end with the 95 % interval, and all
+    calls as they came."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    p50: float
+    interval: tuple[float, float]
+    load_ms: float
+    first_call_ms: float
+    peak_memory_mb: float
+    end_to_end_ms: tuple[float, ...]
+    predict_ms: tuple[float, ...]
+
+
+class Throughput(BaseModel):
+    """Images a second that ``predict`` takes in batches of this size; None with the reason where it could not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch_size: int
+    images_per_second: float | None
+    reason: str = ""
+
+
 class Latency(BaseModel):
-    """Batch-1 latency of one fitted method, measured alone on its machine.
+    """Batch-1 latency of one fitted method, measured alone on its machine in fresh processes, one after another.
 
     ``end_to_end`` covers decoding the file, preprocessing, prediction and the map on the host; ``predict`` the
-    method's call on a decoded image. Measured once per (method, params, image size, resources), on ``category``.
+    method's call on a decoded image; both hold the calls of all processes, with all cores. ``one_thread`` is end to
+    end with one. Measured once per (method, params, image size, resources), on ``category``. Fields with a default are
+    younger than the first latencies that are kept.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -185,6 +212,7 @@ class Latency(BaseModel):
     dataset: str
     category: str
     method: str
+    label: str = ""
     params: dict[str, Any]
     resources: Resources
     profile: str
@@ -192,18 +220,60 @@ class Latency(BaseModel):
     image_width: int
     end_to_end: Timing
     predict: Timing
+    one_thread: Timing | None = None
+    stages: dict[str, float] = Field({}, description="median milliseconds of each stage of a call end to end")
+    stage_calls: int = Field(0, description="calls with stages, which are not among those of end_to_end")
+    throughput: tuple[Throughput, ...] = ()
+    load_ms: float | None = Field(None, description="from the file of a fitted state to a method that can predict")
     first_call_ms: float
-    peak_memory_mb: float
+    peak_memory_mb: float = Field(description="resident memory of a process that loads the state and predicts")
+    peak_device_memory_mb: float | None = None
+    processes: tuple[ProcessTiming, ...] = ()
     flags: tuple[str, ...]
     manifest: dict[str, Any]
     code_version: str
-    started: str = Field("", description="when its machine was free for it; the fit comes first")
+    started: str = Field("", description="when its machine was free for it; a fit, where one is needed, comes first")
+    finished: str
+
+    @property
+    def missing_share(self) -> float | None:
+        """The share of the median call that no stage accounts for, below 0 where stages add up to more; None where
+        they were not measured."""
+        return 1 - sum(self.stages.values()) / self.end_to_end.p50 if self.stages else None
+
+
+class LatencyFailure(BaseModel):
+    """A latency that could not be measured, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    dataset: str
+    category: str
+    method: str
+    label: str = ""
+    params: dict[str, Any]
+    resources: Resources
+    profile: str
+    status: Status
+    reason: str
+    traceback: str = ""
+    code_version: str
+    started: str
     finished: str
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A trial's record and, where it was measured, the latency of its method with the same params and resources."""
+    """A trial's record and, where it was measured, the latency of its method with the same params and resources, or
+    why that failed."""
 
     record: Record
     latency: Latency | None
+    latency_failure: LatencyFailure | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the trial or its latency came to nothing; what was skipped has not failed."""
+        ends = [self.record.status, self.latency_failure.status if self.latency_failure else "ok"]
+        return any(end not in ("ok", "skipped") for end in ends)

@@ -4,7 +4,8 @@
 <run>/<dataset>/<category>/<method>/<hash>.npz     its curves and per-image scores
 <run>/<dataset>/<category>/<method>/<hash>.png     its worst misses and false alarms
 <run>/latency/<key>.json                           latencies
-<run>/attempts/<key>-<finished>.json               records that a later one took the place of
+<run>/latency/<key>.failed.json                    why a latency could not be measured
+<run>/attempts/<key>-<finished>.json               records that a later one took the place of; latencies, a failure
 <run>/underway/<key>-<hash>/                       checkpoints of a trial that has not ended; see ``pybench.underway``
 """
 
@@ -24,7 +25,7 @@ from pydantic_core import to_json
 
 from pybench import durable
 from pybench.hashing import digest
-from pybench.records import SCHEMA_VERSION, Latency, Outcome, Record, Result, TrialSpec
+from pybench.records import SCHEMA_VERSION, Latency, LatencyFailure, Outcome, Record, Result, TrialSpec
 from pybench.registry import unknown
 from pybench.types import InputError
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import pandas
 
 _LATENCY, _ATTEMPTS, _UNDERWAY = "latency", "attempts", "underway"
+_FAILED = ".failed.json"
 
 
 class Store:
@@ -82,13 +84,24 @@ class Store:
         """Remove a trial's checkpoints, so that it starts anew."""
         shutil.rmtree(self.place(key, fingerprint, code_version, assets), ignore_errors=True)
 
-    def write_latency(self, latency: Latency) -> None:
-        """Keep a latency; a later one of the same key takes its place."""
-        durable.write(self._latency_path(latency.key), _json(latency))
+    def write_latency(self, latency: Latency | LatencyFailure) -> None:
+        """Keep a latency, or why there is none; a later one of the same key takes its place. What was measured before
+        a failure moves to the attempts.
+
+        Raises:
+            InputError: the disk is full, or cannot be written for another reason.
+        """
+        measured, failed = (self._latency_path(latency.key, kind) for kind in (Latency, LatencyFailure))
+        if isinstance(latency, Latency):
+            durable.write(measured, _json(latency))
+            failed.unlink(missing_ok=True)
+        else:
+            durable.write_all({**self._retired(measured, Latency), failed: _json(latency)})
+            measured.unlink(missing_ok=True)
 
     def latency(self, spec: TrialSpec, code_version: str) -> Latency | None:
         """The latency that was measured for trials like this one with the same code."""
-        path = self._latency_path(spec.latency_key())
+        path = self._latency_path(spec.latency_key(), Latency)
         latency = _read(Latency, path) if path.is_file() else None
         return latency if latency is not None and latency.code_version == code_version else None
 
@@ -98,9 +111,27 @@ class Store:
         Raises:
             InputError: a file that is not a readable record; it is named.
         """
-        latencies = {path.stem: _read(Latency, path) for path in (self.folder / _LATENCY).glob("*.json")}
+        latencies: dict[str, Latency] = {}
+        failures: dict[str, LatencyFailure] = {}
+        for one in self.latencies():
+            if isinstance(one, Latency):
+                latencies[one.key] = one
+            else:
+                failures[one.key] = one
         records = [_read(Record, path) for path in self._record_paths()]
-        return [Result(record, latencies.get(record.spec.latency_key())) for record in records]
+        keys = [record.spec.latency_key() for record in records]
+        return [
+            Result(record, latencies.get(key), failures.get(key)) for record, key in zip(records, keys, strict=True)
+        ]
+
+    def latencies(self) -> list[Latency | LatencyFailure]:
+        """What was measured, whether there are records of it or not, by key.
+
+        Raises:
+            InputError: a file that is not a readable latency; it is named.
+        """
+        paths = sorted((self.folder / _LATENCY).glob("*.json"))
+        return [_read(LatencyFailure if path.name.endswith(_FAILED) else Latency, path) for path in paths]
 
     def _record_paths(self) -> Iterator[Path]:
         for path in sorted(self.folder.glob("*/*/*/*.json")):
@@ -110,14 +141,14 @@ class Store:
     def _path(self, spec: TrialSpec, key: str) -> Path:
         return Path(self.folder, spec.dataset, spec.category, spec.method, f"{key}.json")
 
-    def _latency_path(self, key: str) -> Path:
-        return self.folder / _LATENCY / f"{key}.json"
+    def _latency_path(self, key: str, kind: type[Latency | LatencyFailure]) -> Path:
+        return self.folder / _LATENCY / (f"{key}.json" if kind is Latency else f"{key}{_FAILED}")
 
-    def _retired(self, path: Path) -> dict[Path, bytes]:
-        """The record that is there, under the name that it has among the attempts."""
+    def _retired(self, path: Path, kind: type[Record | Latency] = Record) -> dict[Path, bytes]:
+        """The record or latency that is there, under the name that it has among the attempts."""
         if not path.is_file():
             return {}
-        previous: Record = _read(Record, path)
+        previous: Record | Latency = _read(kind, path)
         stamp = previous.finished.replace(":", "").replace("+0000", "Z")
         return {self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json": _json(previous)}
 

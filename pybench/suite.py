@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -44,10 +44,20 @@ class MethodEntry(_Strict):
 
 
 class LatencyProtocol(_Strict):
-    """How long a latency measurement goes on: ``calls`` or ``seconds``, whichever comes first, at least 30 calls."""
+    """How long a latency measurement goes on: ``calls`` or ``seconds``, whichever comes first, at least 30 calls,
+    shared out over fresh ``processes``. Throughput is measured at each of the ``batch_sizes``."""
 
     calls: int = Field(1024, ge=30)
     seconds: float = Field(60, gt=0)
+    processes: int = Field(3, ge=1, le=20)
+    batch_sizes: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = (1, 8, 32)
+
+
+LATENCY_OF_PROFILE = {
+    "paper": LatencyProtocol(),
+    "quick": LatencyProtocol(calls=128, seconds=5),
+    "smoke": LatencyProtocol(calls=30, seconds=1, processes=1),
+}  # where no suite says otherwise
 
 
 class ResourcesRequest(_Strict):
@@ -109,6 +119,15 @@ class Suite(_Strict):
 def suite_names() -> list[str]:
     """Names of the suites that come with pybench."""
     return sorted(file.name.removesuffix(".yaml") for file in _shipped().iterdir() if file.name.endswith(".yaml"))
+
+
+def is_suite(path_or_name: str) -> bool:
+    """Whether a suite lies there, or comes with pybench under this name."""
+    try:
+        _find(path_or_name)
+    except InputError:
+        return False
+    return True
 
 
 def load_suite(path_or_name: str) -> tuple[Suite, Document]:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pybench import data, feature_cache, memory, registry, strict_yaml, underway
+from pybench import data, feature_cache, fitted, memory, registry, strict_yaml, underway
 from pybench.environment import environment
 from pybench.gallery import Gallery
 from pybench.geometry import Geometry
@@ -46,7 +46,8 @@ class Job:
     ``underway`` is a folder for checkpoints and a line on how far the trial is; None keeps neither. ``minutes`` is how
     long it may run, where its executor can stop it; ``batch`` is how many images it predicts at once. ``gpus`` and
     ``memory_gb`` are what it asks a cluster for, None what its method says. ``samples`` are the spec's where they are
-    at hand already; they are of the fingerprint's data.
+    at hand already; they are of the fingerprint's data. ``keeps_state`` leaves the fitted state on its machine, for a
+    latency measurement.
     """
 
     spec: TrialSpec
@@ -61,6 +62,12 @@ class Job:
     gpus: float | None = None
     memory_gb: float | None = None
     samples: data.TrialData | None = None
+    keeps_state: bool = False
+
+    @property
+    def origin(self) -> fitted.Origin:
+        """Of the state that it fits."""
+        return fitted.Origin(self.spec, self.fingerprint, self.code_version, self.assets)
 
 
 def run_trial(job: Job) -> Outcome:
@@ -83,16 +90,17 @@ def _try(job: Job) -> Outcome:
             registry.add_plugins(folder)
         return _run(job, started)
     except Exception as error:
-        expected = isinstance(error, InputError | MethodError | TrainingError)
-        reason = str(error) if expected else f"{type(error).__name__}: {error}"
-        status: Status = "out_of_memory" if _is_out_of_memory(error) else "failed"
-        return Outcome(unfinished(job, started, status, reason, traceback.format_exc()))
+        return Outcome(unfinished(job, started, *how_it_failed(error), traceback.format_exc()))
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Torch has an error of its own for a GPU's memory, and a plain one for the machine's."""
-    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return known or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+def how_it_failed(error: Exception) -> tuple[Status, str]:
+    """Status and reason of what ended with this error."""
+    expected = isinstance(error, InputError | MethodError | TrainingError)
+    reason = str(error) if expected else f"{type(error).__name__}: {error}"
+    # Torch has an error of its own for a GPU's memory, and a plain one for the machine's.
+    is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    is_memory |= isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return "out_of_memory" if is_memory else "failed", reason
 
 
 def unfinished(job: Job, started: str, status: Status, reason: str, trace: str = "") -> Record:
@@ -163,6 +171,10 @@ def _run(job: Job, started: str) -> Outcome:
         values, undefined = evaluate(evaluation, metrics)
         intervals = _intervals(evaluation, values, spec)
         types = by_defect_type(evaluation)
+    remarks = [*samples.remarks, *features.remarks]
+    if job.keeps_state:
+        with timer("keep_state"):
+            remarks += filter(None, [fitted.keep(job.origin, method.state_dict(), len(train))])
     labels = evaluation.labels
     record = Record(
         key=spec.key(),
@@ -172,7 +184,7 @@ def _run(job: Job, started: str) -> Outcome:
         undefined=undefined,
         by_defect_type=types,
         intervals=intervals,
-        remarks=[*samples.remarks, *features.remarks],
+        remarks=remarks,
         counts={
             "train": len(train),
             "test_normal": int((labels == 0).sum()),

@@ -17,6 +17,7 @@ from pybench import registry
 SIZE = 40
 os.environ["PYBENCH_OFFLINE"] = "1"  # no test may depend on whether weights can be downloaded here
 os.environ["PYBENCH_FEATURE_CACHE_GB"] = "0"  # tests of the cache bring a folder of their own
+os.environ["PYBENCH_FITTED_GB"] = "0"  # those of kept states, too
 
 # Methods that are fast, that fail in every way a method can fail, or that wait.
 PLUGIN = '''
@@ -76,6 +77,11 @@ PLUGINS = {
         "Has memory for one image only.",
         "pass",
         'if len(images) > 1: raise RuntimeError("DefaultCPUAllocator: can\'t allocate memory")',
+    ),
+    "unloadable": (
+        "Is well where it was fitted, and kills its process where it was loaded.",
+        "self.fitted_here = True",
+        "hasattr(self, 'fitted_here') or os.kill(os.getpid(), signal.SIGKILL)",
     ),
     "slow": ("Takes its time.", "time.sleep(0.5)", "pass"),
     "pools": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from pybench.records import Latency, Outcome
+from pybench.records import Latency, LatencyFailure, Outcome
 from pybench.suite import LatencyProtocol
 from pybench.trial import Job
 
@@ -17,8 +17,8 @@ class Executor(Protocol):
         """Outcomes in the order in which trials end; a trial that dies with its process gives one too."""
         ...
 
-    def measure(self, job: Job, protocol: LatencyProtocol) -> Latency:
-        """Measure latency alone on a machine, with all its cores."""
+    def measure(self, job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
+        """Measure latency alone on a machine, with all its cores; what goes wrong with it is in what is returned."""
         ...
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pybench.latency import measure
 from pybench.node_lock import node_lock
-from pybench.records import Latency, Outcome
+from pybench.records import Latency, LatencyFailure, Outcome
 from pybench.suite import LatencyProtocol
 from pybench.trial import Job, run_trial
 
@@ -20,7 +20,7 @@ class InlineExecutor:
                 outcome = run_trial(job)
             yield outcome
 
-    def measure(self, job: Job, protocol: LatencyProtocol) -> Latency:
+    def measure(self, job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
         return measure(job, protocol)
 
     def close(self) -> None:

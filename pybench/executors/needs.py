@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pybench import registry
+from pybench.environment import THREAD_VARIABLES
 from pybench.trial import Job
 from pybench.types import Method
-
-# Read by OpenMP, MKL, OpenBLAS and numexpr when they are loaded; torch's own setting reaches none of the others.
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Needs:
 
     def options(self) -> dict[str, Any]:
         """As options of a Ray task."""
-        environment = dict.fromkeys(_THREADS, str(self.cores))
+        environment = dict.fromkeys(THREAD_VARIABLES, str(self.cores))
         asked: dict[str, Any] = {
             "num_cpus": self.cores,
             "num_gpus": self.gpus,

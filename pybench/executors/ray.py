@@ -17,14 +17,15 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 from ray import ObjectRefGenerator
+from ray.exceptions import RayError
 
 from pybench.environment import usable_cores
 from pybench.executors.needs import Needs
 from pybench.executors.node import Refused
-from pybench.executors.ray_task import Depot, Sent, SentBack, Task, locked_trial, measured_latency
-from pybench.records import Latency, Outcome
+from pybench.executors.ray_task import Depot, Sent, SentBack, Task, locked_trial, lost_latency, measured_latency
+from pybench.records import Latency, LatencyFailure, Outcome
 from pybench.suite import LatencyProtocol
-from pybench.trial import Job
+from pybench.trial import Job, now
 from pybench.types import InputError
 
 _SECONDS_BETWEEN_COUNTS = 5.0  # of the cluster's cores, which come and go
@@ -98,14 +99,18 @@ class RayExecutor:
             for stream in in_flight:
                 ray.cancel(stream, force=True)
 
-    def measure(self, job: Job, protocol: LatencyProtocol) -> Latency:
+    def measure(self, job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
+        started = now()
         sent: Sent | None = None
         while True:
             largest = max(self._nodes(job), key=lambda resources: resources.get("CPU", 0))
             whole = {"num_cpus": largest.get("CPU", 1), "num_gpus": largest.get("GPU", 0)}
             task = self._latency.options(**whole, **self._elsewhere())
-            told = ray.get(task.remote(job, self._depot.plugins(job.plugins), sent, protocol))
-            if isinstance(told, Latency):
+            try:
+                told = ray.get(task.remote(job, self._depot.plugins(job.plugins), sent, protocol))
+            except RayError as error:
+                return lost_latency(job, started, error)
+            if isinstance(told, Latency | LatencyFailure):
                 return told
             if isinstance(told, SentBack) and isinstance(told.why, Refused):
                 self._refuse(told)

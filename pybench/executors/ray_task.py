@@ -7,6 +7,7 @@ import pickle
 import platform
 import re
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,11 +20,11 @@ from pybench import data, underway
 from pybench.executors import node, shipping
 from pybench.executors.node import Lacking, Order, Refused
 from pybench.executors.shipping import Plugins, Shipment
-from pybench.latency import measure
+from pybench.latency import failure, measure
 from pybench.node_lock import node_lock
-from pybench.records import Attempt, Latency, Outcome, Status
+from pybench.records import Attempt, Latency, LatencyFailure, Outcome, Status
 from pybench.suite import LatencyProtocol
-from pybench.trial import Job, now, unfinished
+from pybench.trial import Job, how_it_failed, now, unfinished
 from pybench.types import InputError
 
 _RETRIES = 3  # of a trial whose worker or node died
@@ -129,7 +130,7 @@ class Task:
         if len(self.earlier) == _RETRIES:
             reason = f"its worker died {_RETRIES + 1} times ({type(error).__name__})"
             return self._end(begun, "failed", reason, str(error))
-        reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        reason = _first_line(error)
         self.earlier.append(Attempt(node=begun.node, started=begun.moment, ended=now(), reason=reason))
         if is_memory:
             self.job = replace(self.job, batch=1)
@@ -142,6 +143,10 @@ class Task:
         """What the trial reported last, where that can be seen from here."""
         words = "" if self.job.underway is None else underway.last_line(self.job.underway)
         return f"; its last words: {words}" if words else ""
+
+
+def _first_line(error: RayError) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def _without_pybench(error: RayTaskError) -> InputError:
@@ -165,10 +170,26 @@ def locked_trial(job: bytes, plugins: list[Plugins], sent: Sent | None) -> Itera
 
 def measured_latency(
     job: Job, plugins: list[Plugins], sent: Sent | None, protocol: LatencyProtocol
-) -> Latency | SentBack:
+) -> Latency | LatencyFailure | SentBack:
     """The same for a latency measurement, which tells no beginning."""
-    told = node.prepared(_order(job, plugins, sent))
+    started = now()
+    try:
+        told = node.prepared(_order(job, plugins, sent))
+    except Exception as error:
+        return failure(job, started, *how_it_failed(error), traceback.format_exc())
     return measure(told, protocol) if isinstance(told, Job) else _sent_back(told)
+
+
+def lost_latency(job: Job, started: str, error: RayError) -> LatencyFailure:
+    """What becomes of a measurement whose worker or node is lost; it is not begun again.
+
+    Raises:
+        InputError: the node has no pybench.
+    """
+    if isinstance(error, RayTaskError) and any(sign in str(error) for sign in _WITHOUT_PYBENCH):
+        raise _without_pybench(error) from error
+    status: Status = "out_of_memory" if isinstance(error, OutOfMemoryError) else "failed"
+    return failure(job, started, status, _first_line(error), str(error))
 
 
 def _order(job: Job, plugins: list[Plugins], sent: Sent | None) -> Order:

@@ -28,6 +28,7 @@ def trial_object(result: Result) -> dict[str, Any]:
         "key": data.pop("key"),
         "metrics": dict.fromkeys(spec.metrics) | record.metrics,
         "latency": latency_object(result.latency) if result.latency else None,
+        "latency_failure": result.latency_failure.reason if result.latency_failure else None,
         **data,
     }
 
@@ -35,13 +36,22 @@ def trial_object(result: Result) -> dict[str, Any]:
 def latency_object(latency: Latency) -> dict[str, Any]:
     """Batch-1 latency in milliseconds: ``p50_ms`` is end to end, ``predict_p50_ms`` the call alone."""
     data: dict[str, Any] = {}
-    for prefix, timing in (("", latency.end_to_end), ("predict_", latency.predict)):
+    timings = {"": latency.end_to_end, "predict_": latency.predict, "one_thread_": latency.one_thread}
+    for prefix, timing in timings.items():
+        if timing is None:
+            continue
         data |= {f"{prefix}{name}_ms": getattr(timing, name) for name in ("p50", "p90", "p95", "p99")}
         data[f"{prefix}calls"] = timing.calls
         data |= {f"{prefix}{name}_interval_ms": list(limits) for name, limits in timing.intervals.items()}
     return data | {
+        "images_per_second": {str(one.batch_size): one.images_per_second for one in latency.throughput},
+        "stages_ms": latency.stages,
+        "stages_missing": latency.missing_share,
+        "processes_p50_ms": [process.p50 for process in latency.processes],
+        "load_ms": latency.load_ms,
         "first_call_ms": latency.first_call_ms,
         "peak_memory_mb": latency.peak_memory_mb,
+        "peak_device_memory_mb": latency.peak_device_memory_mb,
         "category": latency.category,
         "image_height": latency.image_height,
         "image_width": latency.image_width,
@@ -57,10 +67,13 @@ def rows(results: Iterable[Result]) -> list[dict[str, Any]]:
 
     Every row has the same columns, in the same order; what a trial lacks is None. Lists are given as JSON text.
     """
-    flat = [
-        flatten({name: value for name, value in trial_object(result).items() if name not in _NOT_FLAT})
-        for result in results
-    ]
+    trials = map(trial_object, results)
+    return table([{name: value for name, value in trial.items() if name not in _NOT_FLAT} for trial in trials])
+
+
+def table(objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Nested objects as flat rows of equal columns, whose names have dots."""
+    flat = [flatten(one) for one in objects]
     present = {name for row in flat for name in row}
     # A group such as `latency` is None in one trial and several columns in another.
     columns = [name for row in flat for name in row if not any(other.startswith(f"{name}.") for other in present)]
@@ -81,16 +94,16 @@ def keep(results: Sequence[Result], filters: Mapping[str, str]) -> list[Result]:
     Raises:
         InputError: no such column or value (the nearest one is named), or nothing is left.
     """
-    table = rows(results)
+    flat = rows(results)
     chosen = list(range(len(results)))
     for name, text in filters.items():
-        column = _column(name, list(table[0]) if table else [])
+        column = _column(name, list(flat[0]) if flat else [])
         wanted = text.split(",")
-        there = dict.fromkeys(_text(row[column]) for row in table)
+        there = dict.fromkeys(_text(row[column]) for row in flat)
         for value in wanted:
             if value not in there:
                 raise InputError(f"--filter {name}={text}: {unknown(column, value, there)}")
-        chosen = [index for index in chosen if _text(table[index][column]) in wanted]
+        chosen = [index for index in chosen if _text(flat[index][column]) in wanted]
     if not chosen:
         raise InputError("the filters leave no trial to show")
     return [results[index] for index in chosen]

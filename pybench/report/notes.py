@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pybench.environment import machine
-from pybench.records import Latency, Protocol, Record, RtoOptions
+from pybench.records import Latency, LatencyFailure, Protocol, Record, RtoOptions
 from pybench.report.names import STATUS_WORDS, UNDEFINED, listed, metric_words
 
 
@@ -120,10 +120,14 @@ def first_line(reason: str) -> str:
     return next((line.strip() for line in reason.splitlines() if line.strip()), "no reason given")
 
 
-def latency_notes(latencies: Sequence[Latency]) -> list[str]:
-    """What the latency was measured on, and what was flagged about the measurement."""
+def latency_notes(latencies: Sequence[Latency], failures: Sequence[LatencyFailure] = ()) -> list[str]:
+    """What the latency was measured on, what was flagged about the measurement, and why others failed."""
+    failed = [
+        f"latency of {_called(one)}: {STATUS_WORDS[one.status]}: {first_line(one.reason)}"
+        for one in {one.key: one for one in failures}.values()
+    ]
     if not latencies:
-        return ["latency: not measured"]
+        return failed or ["latency: not measured"]
     calls: dict[str, list[int]] = {}
     for one in latencies:
         place = f"{one.category} at {one.image_width}x{one.image_height}"
@@ -133,9 +137,13 @@ def latency_notes(latencies: Sequence[Latency]) -> list[str]:
     flags: dict[str, list[str]] = {}
     for one in latencies:
         for flag in one.flags:
-            flags.setdefault(flag, []).append(one.method)
+            flags.setdefault(flag, []).append(_called(one))
     notes = [f"latency: median (p50) of single images, end to end, measured alone on {listed(setups, limit=3)}"]
-    return notes + [f"! {flag} ({listed(methods)})" for flag, methods in flags.items()]
+    return [*notes, *(f"! {flag} ({listed(methods)})" for flag, methods in flags.items()), *failed]
+
+
+def _called(one: Latency | LatencyFailure) -> str:
+    return " ".join(filter(None, [one.method, one.label]))
 
 
 def _from_to(counts: Sequence[int]) -> str:

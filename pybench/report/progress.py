@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from pybench import underway
-from pybench.records import Latency, Record, Result, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, Result, TrialSpec
 from pybench.report.names import STATUS_WORDS, choose_metrics, metric_words
 from pybench.report.notes import first_line
 from pybench.report.summary import columns_of, group_key, summarise
@@ -91,15 +91,20 @@ class RunProgress:
             self.measuring_now = True
             self.bar.update(self.task, visible=False)
             self.task = self.bar.add_task("latency", total=None, now="", failed="")
-        self.bar.update(self.task, now=spec.method)
+        self.bar.update(self.task, now=_name(spec))
 
-    def latency(self, latency: Latency) -> None:
+    def latency(self, latency: Latency | LatencyFailure) -> None:
         """After a latency measurement."""
+        name = " ".join(filter(None, [latency.method, latency.label]))
+        if isinstance(latency, LatencyFailure):
+            words = f"latency of {name}: {STATUS_WORDS[latency.status]}: {first_line(latency.reason)}"
+            self._say(words, style="red")
+            return
         end_to_end = latency.end_to_end
         flags = f" (! {', '.join(latency.flags)})" if latency.flags else ""
         times = f"p50 {milliseconds(end_to_end.p50)} ms, p95 {milliseconds(end_to_end.p95)} ms"
         self.bar.advance(self.task)
-        self._say(f"latency of {latency.method}: {times}, {end_to_end.calls} calls{flags}")
+        self._say(f"latency of {name}: {times}, {end_to_end.calls} calls{flags}")
 
     def _line(self, record: Record) -> str:
         """One finished trial: what, its main metric or why it has none, how long it took, how long is left."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from pybench.hashing import digest
-from pybench.records import Latency, Record, Result, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, Result, TrialSpec
 from pybench.report import notes
 from pybench.report.names import (
     STATUS_WORDS,
@@ -23,6 +23,7 @@ from pybench.report.names import (
 Key = TypeVar("Key")
 Seed = tuple[int, int]  # of the trial, of the data
 Mark = Literal["", "best", "second"]
+Described = TrialSpec | Latency | LatencyFailure  # by method, label, params and resources
 PERCENT_DIGITS = 1
 
 
@@ -82,6 +83,7 @@ class MethodRow:
     column: Column
     latency: Latency | None
     fit_seconds: float | None
+    failure: str = ""  # of the latency: its status in a word
 
 
 @dataclass(frozen=True)
@@ -105,15 +107,15 @@ def group_key(spec: TrialSpec) -> str:
     return digest(spec.model_dump(mode="json", include=fields))
 
 
-def column_key(spec: TrialSpec) -> str:
+def column_key(spec: Described) -> str:
     """Trials with the same value belong into one column of their table."""
     return digest(spec.model_dump(mode="json", include={"method", "params", "resources"}))
 
 
-def columns_of(specs: Iterable[TrialSpec]) -> list[Column]:
+def columns_of(specs: Iterable[Described]) -> list[Column]:
     """The columns of a table, each named by what sets it apart: methods as they first come, then by label, then by
     what differs."""
-    groups: dict[tuple[str, str], dict[str, TrialSpec]] = {}
+    groups: dict[tuple[str, str], dict[str, Described]] = {}
     for spec in specs:
         groups.setdefault((spec.method, spec.label), {}).setdefault(column_key(spec), spec)
     columns = []
@@ -193,12 +195,15 @@ def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequen
             *notes.remarks(records),
             *notes.adaptations(records),
             *notes.features(records),
-            *notes.latency_notes([row.latency for row in rows if row.latency]),
+            *notes.latency_notes(
+                [row.latency for row in rows if row.latency],
+                [result.latency_failure for result in results if result.latency_failure],
+            ),
         ],
     )
 
 
-def _settings(spec: TrialSpec) -> dict[str, Any]:
+def _settings(spec: Described) -> dict[str, Any]:
     return {**spec.params, **spec.resources.model_dump()}
 
 
@@ -219,7 +224,10 @@ def _method_rows(column: Column, results: Iterable[Result]) -> list[MethodRow]:
     own = [result for result in results if column_key(result.record.spec) == column.key]
     fits = [result.record.timings["fit"] for result in own if "fit" in result.record.timings]
     fit_seconds = statistics.fmean(fits) if fits else None
-    latencies: Sequence[Latency | None] = distinct_latencies(own) or [None]
+    latencies = distinct_latencies(own)
+    failure = next((STATUS_WORDS[result.latency_failure.status] for result in own if result.latency_failure), "")
+    if not latencies:
+        return [MethodRow(column, None, fit_seconds, failure)]
     return [MethodRow(column, latency, fit_seconds) for latency in latencies]
 
 

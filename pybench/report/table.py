@@ -161,7 +161,7 @@ def measured(row: MethodRow, fastest: float | None) -> list[tuple[str, Mark]]:
     fit = "" if row.fit_seconds is None else f"{row.fit_seconds:.1f}"
     latency = row.latency
     if latency is None:
-        return [("", ""), ("", ""), ("", ""), ("", ""), (fit, "")]
+        return [(row.failure, ""), ("", ""), ("", ""), ("", ""), (fit, "")]
     best: Mark = "best" if latency.end_to_end.p50 == fastest else ""
     return [
         (milliseconds(latency.end_to_end.p50), best),

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from pybench.records import Latency, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, TrialSpec
 from pybench.report.names import STATUS_WORDS, UNDEFINED, differing, metric_words, two_lines
 from pybench.report.notes import first_line
 from pybench.report.table import milliseconds
@@ -77,8 +77,11 @@ class TuneProgress:
         """Before a latency measurement."""
         self.bar.update(self.task, now="latency")
 
-    def latency(self, latency: Latency) -> None:
+    def latency(self, latency: Latency | LatencyFailure) -> None:
         """After a latency measurement."""
+        if isinstance(latency, LatencyFailure):
+            self._say(f"latency: {STATUS_WORDS[latency.status]}: {first_line(latency.reason)}", style="red")
+            return
         for flag in latency.flags:
             self._say(f"! latency: {flag}", style="yellow")
 

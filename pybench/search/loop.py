@@ -24,7 +24,7 @@ from pybench import data, limits, pareto, registry, run, strict_yaml
 from pybench.executors import Executor
 from pybench.limits import Limit
 from pybench.plan import Plan
-from pybench.records import Latency, Outcome, Result
+from pybench.records import Latency, LatencyFailure, Outcome, Result
 from pybench.search.space import Space, has_fidelity, scaled
 from pybench.specs import Listed
 from pybench.store import Store
@@ -35,7 +35,8 @@ from pybench.types import Method
 RUNGS = (1 / 9, 1 / 3)  # shares of the budget with which a sample is tried before it gets all of it
 KEPT = 1 / 3  # of the samples that reached a rung go on from it (successive halving)
 _RANDOM_SAMPLES = 8  # before the sampler draws on what it has learnt
-_MEASUREMENT = LatencyProtocol(calls=128, seconds=5)  # of each sample, where latency is limited
+# Of each sample, where latency is limited.
+_MEASUREMENT = LatencyProtocol(calls=128, seconds=5, processes=1, batch_sizes=())
 
 State = Literal["complete", "stopped", "failed", "refused"]
 
@@ -284,7 +285,12 @@ class Search:
             }
 
     def _take_latencies(self, sample: Sample, results: Sequence[Result]) -> None:
-        sample.measured = limits.measured([result.latency for result in results if result.latency is not None])
+        """What was measured; where that failed, a sample fails that has to keep limits."""
+        failures = [result.latency_failure for result in results if result.latency_failure is not None]
+        if not failures:
+            sample.measured = limits.measured([result.latency for result in results if result.latency is not None])
+        elif self.settings.limits:
+            sample.state, sample.reason = "failed", f"latency: {failures[0].status}: {failures[0].reason}"
 
     def _measure_what_is_shown(self) -> None:
         """Where nothing is limited, only the defaults and the front are measured, if the suite measures at all."""
@@ -309,7 +315,7 @@ class _Lasting:
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         return self._executor().run(jobs)
 
-    def measure(self, job: Job, protocol: LatencyProtocol) -> Latency:
+    def measure(self, job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
         return self._executor().measure(job, protocol)
 
     def _executor(self) -> Executor:

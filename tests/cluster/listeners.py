@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pybench.records import Latency, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, TrialSpec
 
 
 class Quiet:
@@ -16,4 +16,4 @@ class Quiet:
 
     def measuring(self, spec: TrialSpec) -> None: ...
 
-    def latency(self, latency: Latency) -> None: ...
+    def latency(self, latency: Latency | LatencyFailure) -> None: ...

@@ -20,7 +20,7 @@ def interval(started: str, finished: str) -> tuple[datetime, datetime]:
 def test_a_measurement_has_its_machine_alone(
     data_root: Path, plugins: Path, write_suite: Callable[..., Path], tmp_path: Path
 ) -> None:
-    extra = f"latency: {{calls: 30, seconds: 0.5}}\nseeds: {list(range(SEEDS))}"
+    extra = f"latency: {{calls: 30, seconds: 0.5, processes: 1}}\nseeds: {list(range(SEEDS))}"
     suite = write_suite("slow", "difference", extra=extra)
     places = [tmp_path / "one", tmp_path / "two"]
     options = {"data-root": data_root, "plugins": plugins, "profile": "paper"}

@@ -17,9 +17,10 @@ import pytest
 from pybench import registry
 from pybench.executors.inline import InlineExecutor
 from pybench.executors.ray import RayExecutor
+from pybench.jobs import Jobs
 from pybench.plan import Plan, plan
 from pybench.records import Record
-from pybench.run import _Jobs, run
+from pybench.run import run
 from pybench.store import Store
 from pybench.suite import load_suite
 from pybench.trial import Job
@@ -91,7 +92,7 @@ def executor(nodes: Nodes) -> Iterator[RayExecutor]:
 
 
 def jobs(planned: Plan, folder: Path) -> list[Job]:
-    made = _Jobs(planned, Store(folder))
+    made = Jobs(planned, Store(folder))
     return [made.make(spec) for spec in planned.specs]
 
 
@@ -105,7 +106,7 @@ def ran(planned: Plan, folder: Path, make: Callable[[], object]) -> dict[str, Re
 
 
 def test_nodes_are_sent_data_and_plugins_once(nodes: Nodes, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
-    planned = make_plan("difference", "no_maps", extra="latency: {calls: 30, seconds: 0.1}")
+    planned = make_plan("difference", "no_maps", extra="latency: {calls: 30, seconds: 0.1, processes: 1}")
     there = ran(planned, tmp_path / "there", lambda: RayExecutor(nodes.address))
     here = ran(planned, tmp_path / "here", InlineExecutor)
     assert {name: record.status for name, record in there.items()} == dict.fromkeys(here, "ok")

@@ -52,7 +52,7 @@ def records(planned: Plan, folder: Path, executor: object) -> dict[str, Record]:
 
 
 def test_ray_and_inline_give_identical_metrics(cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
-    planned = make_plan("difference", "no_maps", extra="latency: {calls: 30, seconds: 0.1}")
+    planned = make_plan("difference", "no_maps", extra="latency: {calls: 30, seconds: 0.1, processes: 1}")
     on_ray = records(planned, tmp_path / "ray", cluster)
     inline = records(planned, tmp_path / "inline", InlineExecutor())
     assert {name: record.status for name, record in on_ray.items()} == dict.fromkeys(on_ray, "ok")

@@ -10,7 +10,7 @@ import pytest
 from pybench.executors.inline import InlineExecutor
 from pybench.ops import backends
 from pybench.plan import plan
-from pybench.records import Latency, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, TrialSpec
 from pybench.run import run
 from pybench.store import Store
 from pybench.suite import load_suite
@@ -39,7 +39,7 @@ class Quiet:
     def measuring(self, spec: TrialSpec) -> None:
         pass
 
-    def latency(self, latency: Latency) -> None:
+    def latency(self, latency: Latency | LatencyFailure) -> None:
         pass
 
 

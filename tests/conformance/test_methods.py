@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from pybench import registry, strict_yaml
 from pybench.features import BackboneParams
+from pybench.stages import record
 from pybench.suite import load_suite
 from pybench.types import Method
 
@@ -52,6 +53,14 @@ def test_method(name: str, check: checks.Check) -> None:
 @pytest.mark.parametrize("backbone", OWN_BACKBONES)
 def test_method_on_our_backbones(backbone: str, name: str, check: checks.Check) -> None:
     check(subject(name, weights="none", **OWN_BACKBONES[backbone]), PLANT)
+
+
+@pytest.mark.parametrize("name", registry.names("method"))
+def test_a_prediction_names_all_its_stages(name: str) -> None:
+    method = subject(name).fitted(PLANT)
+    with record(lambda: None) as found:
+        method.predict(PLANT.test)
+    assert found.keys() == {"preprocess", "backbone", "match", "postprocess"}
 
 
 def test_every_method_on_a_backbone_is_tested_on_ours() -> None:

@@ -28,7 +28,7 @@ from PIL import Image
 from pybench import registry
 from pybench.executors.ray import RayExecutor
 from pybench.plan import Plan, plan
-from pybench.records import Latency, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, TrialSpec
 from pybench.run import run
 from pybench.store import Store
 from pybench.suite import load_suite
@@ -97,7 +97,7 @@ class Watch:
 
     def measuring(self, spec: TrialSpec) -> None: ...
 
-    def latency(self, latency: Latency) -> None: ...
+    def latency(self, latency: Latency | LatencyFailure) -> None: ...
 
 
 class Kept:

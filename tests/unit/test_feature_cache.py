@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pybench import doctor, feature_cache
+from pybench import bounded, doctor, feature_cache
 from pybench.feature_cache import FeatureCache
 from pybench.types import InputError
 
@@ -106,7 +106,7 @@ def test_a_damaged_file_is_named_and_made_anew(make: Callable[..., FeatureCache]
 def test_the_least_recently_used_go_when_the_limit_is_reached(
     make: Callable[..., FeatureCache], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feature_cache, "_SPARED", 0)
+    monkeypatch.setattr(bounded, "_SPARED", 0)
     make().maps("bone0", LAYERS, images(1), extract)
     limit = 10 * sum(file.stat().st_size for file in files(tmp_path))
     for number in range(8):
@@ -128,7 +128,7 @@ def test_maps_that_are_removed_stay_with_whoever_reads_them(make: Callable[..., 
     mapped = feature_cache._mapped(files(tmp_path)[0])
     assert mapped is not None
     before = mapped.copy()
-    feature_cache._make_room(tmp_path / "features", 0)
+    bounded.make_room(tmp_path / "features", ".npy", limit=0, wanted=0)
     assert files(tmp_path) == []
     np.testing.assert_array_equal(mapped, before)
 

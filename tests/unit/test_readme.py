@@ -27,7 +27,9 @@ def test_own_images_and_own_method(data_root: Path, tmp_path: Path) -> None:
     suite = tmp_path / "lids.yaml"
     text = block("yaml", "name: lids")
     methods = text[text.index("methods:") : text.index("protocol:")]
-    suite.write_text(text.replace(methods, "methods:\n  - name: mean_image\n") + "latency: {calls: 30, seconds: 0.1}\n")
+    suite.write_text(
+        text.replace(methods, "methods:\n  - name: mean_image\n") + "latency: {calls: 30, seconds: 0.1, processes: 1}\n"
+    )
     options = ["--data-root", data_root, "--plugins", plugins, "--executor", "inline", "--out", tmp_path / "results"]
     done = CliRunner().invoke(app, ["run", str(suite), *map(str, options)])
     assert done.exit_code == 0, done.output

@@ -13,7 +13,7 @@ import pytest
 from pybench import registry
 from pybench.executors.inline import InlineExecutor
 from pybench.plan import Plan, plan
-from pybench.records import Latency, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, TrialSpec
 from pybench.run import run
 from pybench.store import Store, find_runs, load_results
 from pybench.suite import load_suite
@@ -39,7 +39,7 @@ class Log:
     def measuring(self, spec: TrialSpec) -> None:
         self.measured.append(spec.method)
 
-    def latency(self, latency: Latency) -> None:
+    def latency(self, latency: Latency | LatencyFailure) -> None:
         pass
 
 
@@ -169,7 +169,7 @@ def test_two_runs_in_one_folder_leave_each_others_records_alone(make_plan: Calla
 def test_latency_is_measured_once_for_each_method_on_its_largest_category(
     make_plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    planned = make_plan("difference", extra="latency: {calls: 30, seconds: 0.1}")
+    planned = make_plan("difference", extra="latency: {calls: 30, seconds: 0.1, processes: 1}")
     _, log = go(planned, tmp_path / "run")
     assert log.measured == ["difference"]
     results = Store(tmp_path / "run").results()

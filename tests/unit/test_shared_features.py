@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,11 @@ import pytest
 import torch
 import torchvision
 
-from pybench import data, latency
+from pybench import data, feature_cache, latency
 from pybench.backbones.pretrained import Pretrained
-from pybench.feature_cache import FeatureCache
 from pybench.images import fingerprint
 from pybench.plan import plan
-from pybench.records import TrialSpec
+from pybench.records import Latency, TrialSpec
 from pybench.suite import LatencyProtocol, load_suite
 from pybench.trial import Job, Outcome, run_trial
 
@@ -80,15 +81,18 @@ def _assert_same_result(one: Outcome, other: Outcome) -> None:
 
 
 def test_a_latency_never_comes_from_the_cache(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: object) -> None:
-        raise AssertionError("read from the cache")
-
+    """Reading a file says that it was used now: the trial's are as old afterwards as they were made to be."""
     monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", "1")
-    run_trial(jobs[0])
-    monkeypatch.setattr(FeatureCache, "maps", refuse)
-    assert "read from the cache" in run_trial(jobs[0]).record.traceback
-    monkeypatch.setattr(latency, "_WARM_UP_SECONDS", 0.0)
-    assert latency.measure(jobs[0], LatencyProtocol(calls=30, seconds=0.1)).predict.calls >= 30
+    monkeypatch.setenv("PYBENCH_FITTED_GB", "1")
+    assert run_trial(replace(jobs[0], keeps_state=True)).record.status == "ok"
+    kept = list(feature_cache.folder().glob("*.npy"))
+    for file in kept:
+        os.utime(file, (1, 1))
+    measured = latency.measure(jobs[0], LatencyProtocol(calls=30, seconds=0.1, processes=1, batch_sizes=()))
+    assert isinstance(measured, Latency), measured.reason
+    assert measured.manifest["state"] == "kept by its trial"
+    assert measured.predict.calls >= 30
+    assert {file.stat().st_mtime for file in kept} == {1.0}
 
 
 def test_features_that_are_cheap_are_not_kept(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:

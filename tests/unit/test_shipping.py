@@ -15,8 +15,8 @@ from pybench.executors import node, shipping
 from pybench.executors.needs import Needs
 from pybench.executors.node import Lacking, Order, Refused
 from pybench.images import fingerprint
+from pybench.jobs import Jobs
 from pybench.plan import Plan, plan
-from pybench.run import _Jobs
 from pybench.store import Store
 from pybench.suite import load_suite
 from pybench.trial import Job, Outcome
@@ -56,7 +56,7 @@ def planned(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) ->
 @pytest.fixture
 def job(planned: Callable[..., Plan], cache: Path, tmp_path: Path) -> Job:
     made = planned()
-    return _Jobs(made, Store(tmp_path / "results" / "tiny")).make(made.specs[0])
+    return Jobs(made, Store(tmp_path / "results" / "tiny")).make(made.specs[0])
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -231,7 +231,7 @@ def test_limits_say_what_a_trial_asks_for_and_are_no_part_of_its_key(
 ) -> None:
     plain, limited = planned(), planned(limits_gpus="0.25", limits_memory_gb="1.5")
     assert [spec.key() for spec in plain.specs] == [spec.key() for spec in limited.specs]
-    job = _Jobs(limited, Store(tmp_path / "run")).make(limited.specs[0])
+    job = Jobs(limited, Store(tmp_path / "run")).make(limited.specs[0])
     assert Needs.of(job) == Needs(1, 0, int(1.5 * 2**30))
     on_gpu = job.spec.model_copy(update={"resources": job.spec.resources.model_copy(update={"device": "cuda"})})
     needs = Needs.of(replace(job, spec=on_gpu))

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from pybench import cli, registry
 from pybench.executors.inline import InlineExecutor
 from pybench.limits import parse
-from pybench.records import Latency, Record, Timing, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, Timing, TrialSpec
 from pybench.search.loop import Sample, Search, Settings
 from pybench.search.prepare import Prepared, prepare
 from pybench.store import Store
@@ -106,7 +106,7 @@ class Silent:
     def measuring(self, spec: TrialSpec) -> None:
         pass
 
-    def latency(self, latency: Latency) -> None:
+    def latency(self, latency: Latency | LatencyFailure) -> None:
         pass
 
     def sample(self, sample: Sample, best: Sample | None) -> None:

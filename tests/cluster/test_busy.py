@@ -1,0 +1,37 @@
+"""A latency that is measured under Ray beside a busy process that is not pybench's says so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pybench import registry
+from pybench.environment import usable_cores
+from pybench.executors.ray import RayExecutor
+from pybench.plan import plan
+from pybench.run import run
+from pybench.store import Store
+from pybench.suite import load_suite
+
+from .listeners import Quiet
+
+
+def test_a_noisy_neighbour_is_flagged(
+    data_root: Path, plugins: Path, write_suite: Callable[..., Path], tmp_path: Path
+) -> None:
+    registry.add_plugins(plugins)
+    extra = "latency: {calls: 30, seconds: 0.5, processes: 1, batch_sizes: []}"
+    suite = write_suite("difference", extra=extra, categories="[lid]")
+    planned = plan(*load_suite(str(suite)), profile="paper", data_root=data_root)
+    noise = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(usable_cores())]
+    try:
+        (result,) = run(planned, Store(tmp_path / "run"), lambda: RayExecutor(None), force=False, listener=Quiet())
+    finally:
+        for process in noise:
+            process.kill()
+            process.wait()
+    assert result.latency is not None
+    assert result.latency.manifest["cpu_share_of_others"] > 0.1
+    assert any(flag.startswith("busy machine: others used") for flag in result.latency.flags)
