@@ -25,9 +25,17 @@ def test_a_noisy_neighbour_is_flagged(
     extra = "latency: {calls: 30, seconds: 0.5, processes: 1, batch_sizes: []}"
     suite = write_suite("difference", extra=extra, categories="[lid]")
     planned = plan(*load_suite(str(suite)), profile="paper", data_root=data_root)
-    noise = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(usable_cores())]
+    noise: list[subprocess.Popen[bytes]] = []
+
+    def noisy() -> RayExecutor:
+        """The noise begins when Ray has started, which takes long beside it."""
+        executor = RayExecutor(None)
+        busy = [sys.executable, "-c", "while True: pass"]
+        noise.extend(subprocess.Popen(busy) for _ in range(usable_cores()))
+        return executor
+
     try:
-        (result,) = run(planned, Store(tmp_path / "run"), lambda: RayExecutor(None), force=False, listener=Quiet())
+        (result,) = run(planned, Store(tmp_path / "run"), noisy, force=False, listener=Quiet())
     finally:
         for process in noise:
             process.kill()
