@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pybench import cli_tune
+from pybench import cli_gate, cli_tune
 from pybench.cli_support import (
     EXIT_FAILED,
     EXIT_INPUT,
@@ -152,6 +152,7 @@ def run(
 
 
 app.command(epilog=with_examples(*cli_tune.EXAMPLES))(cli_tune.tune)
+app.command(epilog=with_examples(*cli_gate.EXAMPLES))(cli_gate.gate)
 
 
 @app.command(
