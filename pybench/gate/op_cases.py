@@ -70,7 +70,7 @@ def _depthwise_gradients() -> Call:
 
 
 def _k_center() -> Call:
-    points = _normal(3000, 64)
+    points = _normal(2000, 64)
     return lambda _: ops.k_center(points, 100, seed=0)
 
 
@@ -84,8 +84,8 @@ def _perlin_noise() -> Call:
 
 
 _CASES: dict[str, tuple[str, Callable[[], Call]]] = {
-    "mutual_match, float32": ("mutual_match", lambda: _mutual_match(1024, 16, 5, 60, "full")),
-    "mutual_match, 16 bit": ("mutual_match", lambda: _mutual_match(512, 32, 7, 16, "reduced")),
+    "mutual_match, float32": ("mutual_match", lambda: _mutual_match(1024, 16, 5, 16, "full")),
+    "mutual_match, 16 bit": ("mutual_match", lambda: _mutual_match(256, 32, 7, 16, "reduced")),
     "optics_select": ("optics_select", _optics_select),
     "depthwise_conv2d": ("depthwise_conv2d", _depthwise_forward),
     "depthwise_conv2d, gradients": ("depthwise_conv2d", _depthwise_gradients),

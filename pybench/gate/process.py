@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -87,26 +88,33 @@ class Worker:
             CaseError: it raised.
             WorkerDied: the process ended instead of answering.
         """
+        self._send(request)
+        return self._answer()
+
+    def open(self, source: Source) -> None:
+        """Begin to load a source; several workers do it at once."""
+        self._send({"do": "open", "cases": str(_SCRIPT.with_name(source.file)), "options": dict(source.options)})
+
+    def opened(self) -> list[str]:
+        """Wait for that: the names of the cases that this side has. For the errors see ``ask``."""
+        cases: list[str] = self._answer()["cases"]
+        return cases
+
+    def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
+        with suppress(OSError):  # what has ended does not answer either
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except OSError:
-            line = ""
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
         if not line:
             raise WorkerDied(self._last_words())
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise CaseError(f"{self.side.name}: {answer['error']}")
         return answer
-
-    def open(self, source: Source) -> list[str]:
-        """The names of the cases that this side has; for the errors see ``ask``."""
-        file = str(_SCRIPT.with_name(source.file))
-        cases: list[str] = self.ask(do="open", cases=file, options=dict(source.options))["cases"]
-        return cases
 
     def _last_words(self) -> str:
         code = self._process.wait()

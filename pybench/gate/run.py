@@ -34,6 +34,15 @@ class Cases:
     only_base: list[str]
     only_head: list[str]
 
+    @classmethod
+    def of(cls, base: Sequence[str], head: Sequence[str]) -> Cases:
+        """From the names that each side has."""
+        return cls(
+            [name for name in head if name in base],
+            [name for name in base if name not in head],
+            [name for name in head if name not in base],
+        )
+
     @property
     def seen(self) -> list[str]:
         """All of them."""
@@ -83,7 +92,8 @@ def alone(side: Side, source: Source, seed: int = 0) -> NDArray[np.float64]:
     """
     with node_lock(exclusive=True), Worker(side) as worker:
         try:
-            names = worker.open(source)
+            worker.open(source)
+            names = worker.opened()
             if len(names) != 1:
                 raise SideError(side.name, f"{side.name} has {len(names)} cases of {dict(source.options)}, not one")
             processes = _Processes([worker], random.Random(seed))
@@ -106,13 +116,15 @@ class _Measurement:
 
     def run(self, wanted: Sequence[str]) -> list[CaseResult]:
         measured: list[dict[str, Pairs]] = []
+        cases, has_begun = Cases([], [], []), False
         self._report("waiting until no trial of pybench runs on this machine")
         with node_lock(exclusive=True):
-            cases = self._cases().restricted(wanted)
-            while len(measured) < PROCESS_PAIRS and (todo := self._left(cases.both)):
-                self._report(f"process pair {len(measured) + 1} of {PROCESS_PAIRS}, {len(todo)} cases")
+            while not has_begun or (len(measured) < PROCESS_PAIRS and self._left(cases.both)):
                 # Where a process dies, what its pair gave is thrown away, and a fresh one does without the case.
-                with suppress(WorkerDied), self._started() as workers:
+                with suppress(WorkerDied), self._started() as (workers, names):
+                    cases, has_begun = Cases.of(*names).restricted(wanted), True
+                    todo = self._left(cases.both)
+                    self._report(f"process pair {len(measured) + 1} of {PROCESS_PAIRS}, {len(todo)} cases")
                     measured.append(self._process_pair(_Processes(workers, self._random), todo))
         return [*(self._result(name, measured) for name in cases.both), *self._one_sided(cases)]
 
@@ -120,31 +132,13 @@ class _Measurement:
         return [name for name in names if name not in self._broken]
 
     @contextmanager
-    def _started(self) -> Iterator[list[Worker]]:
-        """A fresh process of base and one of head, with the cases' file loaded."""
+    def _started(self) -> Iterator[tuple[list[Worker], list[list[str]]]]:
+        """A fresh process of base and one of head, and the names of the cases of each."""
         with ExitStack() as stack:
             workers = [stack.enter_context(Worker(side)) for side in self._sides]
             for worker in workers:
-                self._open(worker)
-            yield workers
-
-    def _open(self, worker: Worker) -> list[str]:
-        try:
-            return worker.open(self._source)
-        except (CaseError, WorkerDied) as error:
-            raise SideError(worker.side.name, str(error)) from error
-
-    def _cases(self) -> Cases:
-        names = []
-        for side in self._sides:
-            with Worker(side) as worker:
-                names.append(self._open(worker))
-        base, head = names
-        return Cases(
-            [name for name in head if name in base],
-            [name for name in base if name not in head],
-            [name for name in head if name not in base],
-        )
+                worker.open(self._source)
+            yield workers, [_opened(worker) for worker in workers]
 
     def _process_pair(self, processes: _Processes, names: list[str]) -> dict[str, Pairs]:
         """Pairs of every case that did not break."""
@@ -182,6 +176,13 @@ class _Measurement:
             yield CaseResult(name, Verdict.missing, f"{base} has it, {head} has not")
         for name in cases.only_head:
             yield CaseResult(name, Verdict.new, f"{base} does not know it")
+
+
+def _opened(worker: Worker) -> list[str]:
+    try:
+        return worker.opened()
+    except (CaseError, WorkerDied) as error:
+        raise SideError(worker.side.name, str(error)) from error
 
 
 class _Processes:
