@@ -45,17 +45,17 @@ def between(folder: Path, base: str, head: str, compare: Compare, report: Callab
     """
     with tempfile.TemporaryDirectory(prefix="pybench-gate-") as scratch:
         repository = Repository(folder, Path(scratch))
-        revisions = [repository.revision(f"--{side}", name) for side, name in (("base", base), ("head", head))]
-        for revision in revisions:
+        of_base, of_head = repository.revision("--base", base), repository.revision("--head", head)
+        for revision in (of_base, of_head):
             if repository.project(revision) != "pybench":
                 raise InputError(
                     f"{repository.top}: {revision} is not a source tree of pybench, which this command builds and "
                     "compares; your own code is gated by the pytest fixture `gate` (docs/gate.md)"
                 )
-        notes = tuple(_notes(repository, *revisions))
+        notes = tuple(_notes(repository, of_base, of_head))
         with environments(report) as kept:
-            sides = [kept.side(name, repository, one) for name, one in zip(("base", "head"), revisions, strict=True)]
-            return Gated(*revisions, *compare(*sides), notes)
+            sides = kept.side("base", repository, of_base), kept.side("head", repository, of_head)
+            return Gated(of_base, of_head, *compare(*sides), notes)
 
 
 def _notes(repository: Repository, base: Revision, head: Revision) -> Iterator[str]:

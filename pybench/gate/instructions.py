@@ -100,7 +100,7 @@ def describe(counts: tuple[Counts, Counts]) -> str:
 
 
 def _judged(name: str, base: Counts, head: Counts) -> CaseResult:
-    if name in head.failed and name in base.instructions:
+    if name in head.failed:
         return CaseResult(name, Verdict.crash, f"head: {head.failed[name]}")
     if name not in base.instructions:
         return CaseResult(name, Verdict.new, f"base: {base.failed.get(name, 'does not know it')}")

@@ -57,8 +57,12 @@ def _optics_select() -> Call:
 def _depthwise_forward() -> Call:
     x, weight, bias = _normal(1, 64, 32, 32), _normal(64, 1, 29, 29), _normal(64)
     output = np.empty_like(x)
-    arrays = (x, weight, bias)
-    return lambda: _cpu.depthwise_conv2d(LEVEL, *map(_capsule, arrays), False, 1, _capsule(output))
+
+    def call() -> None:
+        kernels = (_capsule(weight), _capsule(bias))
+        _cpu.depthwise_conv2d(LEVEL, _capsule(x), *kernels, False, 1, _capsule(output))
+
+    return call
 
 
 def _depthwise_weight_gradient() -> Call:

@@ -6,6 +6,7 @@ Runs inside base's and head's process (see worker.py) and imports that revision'
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,7 +24,11 @@ def cases() -> dict[str, Callable[[], tuple[Call, str]]]:
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     known = {name: make for name, (op, make) in _CASES.items() if hasattr(ops, op)}
-    return {name: lambda make=make: (make(), _level()) for name, make in known.items()}
+    return {name: partial(_built, make) for name, make in known.items()}
+
+
+def _built(make: Callable[[], Call]) -> tuple[Call, str]:
+    return make(), _level()
 
 
 def _level() -> str:
@@ -35,7 +40,7 @@ def _normal(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(len(shape)))
 
 
-def _mutual_match(channels: int, side: int, window: int, sheets: int, precision: str) -> Call:
+def _mutual_match(channels: int, side: int, window: int, sheets: int, precision: ops.Precision) -> Call:
     query = _normal(1, channels, side, side)
     bank = ops.pack_templates(_normal(sheets, channels, side, side), precision)
     return lambda _: ops.mutual_match(query, bank, window, window)
@@ -59,12 +64,12 @@ def _depthwise_forward() -> Call:
 
 
 def _depthwise_gradients() -> Call:
-    leaves = [tensor.requires_grad_() for tensor in _depthwise(1, 512, 16, 27)]
-    upstream = torch.ones_like(leaves[0])
+    x, weight, bias = (tensor.requires_grad_() for tensor in _depthwise(1, 512, 16, 27))
+    upstream = torch.ones_like(x)
 
     def call(_: int) -> object:
         with torch.enable_grad():
-            return torch.autograd.grad(ops.depthwise_conv2d(*leaves), leaves, upstream)
+            return torch.autograd.grad(ops.depthwise_conv2d(x, weight, bias), (x, weight, bias), upstream)
 
     return call
 

@@ -56,7 +56,7 @@ class Cases:
         """
         for name in wanted:
             if name not in self.seen:
-                raise InputError(f"--case {name!r}: {unknown('case', name, self.seen)}")
+                raise InputError(f"--case: {unknown('case', name, self.seen)}")
         lists = (self.both, self.only_base, self.only_head)
         return Cases(*([name for name in names if not wanted or name in wanted] for names in lists))
 

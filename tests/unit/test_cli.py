@@ -20,6 +20,7 @@ COMMANDS = (
     "",
     "run",
     "tune",
+    "gate",
     "list",
     "show",
     "export",
