@@ -22,8 +22,7 @@ PACKAGES = ["pybench"]
 def cases() -> dict[str, Callable[[], tuple[Call, str]]]:
     """Builders of the cases whose op this revision has."""
     torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
-    known = {name: make for name, (op, make) in _CASES.items() if hasattr(ops, op)}
+    known = {name: make for name, (op, make) in CASES.items() if hasattr(ops, op)}
     return {name: partial(_built, make) for name, make in known.items()}
 
 
@@ -66,12 +65,7 @@ def _depthwise_forward() -> Call:
 def _depthwise_gradients() -> Call:
     x, weight, bias = (tensor.requires_grad_() for tensor in _depthwise(1, 512, 16, 27))
     upstream = torch.ones_like(x)
-
-    def call(_: int) -> object:
-        with torch.enable_grad():
-            return torch.autograd.grad(ops.depthwise_conv2d(x, weight, bias), (x, weight, bias), upstream)
-
-    return call
+    return lambda _: torch.autograd.grad(ops.depthwise_conv2d(x, weight, bias), (x, weight, bias), upstream)
 
 
 def _k_center() -> Call:
@@ -88,7 +82,7 @@ def _perlin_noise() -> Call:
     return lambda _: ops.perlin_noise(1024, 1024, (8, 32), seed=0)
 
 
-_CASES: dict[str, tuple[str, Callable[[], Call]]] = {
+CASES: dict[str, tuple[str, Callable[[], Call]]] = {
     "mutual_match, float32": ("mutual_match", lambda: _mutual_match(1024, 16, 5, 16, "full")),
     "mutual_match, 16 bit": ("mutual_match", lambda: _mutual_match(256, 32, 7, 16, "reduced")),
     "optics_select": ("optics_select", _optics_select),

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from pybench.gate import native_cases, op_cases
 from pybench.ops import record
 
 
-@pytest.fixture(autouse=True)
-def _gradients() -> object:
-    yield
-    torch.set_grad_enabled(True)
-
-
-@pytest.mark.parametrize("name", op_cases.cases())
+@pytest.mark.parametrize("name", op_cases.CASES)
 def test_an_op_runs_natively(name: str) -> None:
     call, level = op_cases.cases()[name]()
     with record() as used:

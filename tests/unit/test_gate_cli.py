@@ -81,7 +81,7 @@ def test_markdown(found: list[CaseResult]) -> None:
     lines = invoke("--format", "markdown").output.splitlines()
     assert lines[0].startswith("### Time of one call, ms")
     assert lines[2] == "| case | base | head | head / base | 95 % interval | verdict |"
-    assert any(line.startswith("| k_center | 2 | 2.5") and line.endswith("| regression |") for line in lines)
+    assert any(line.startswith("| k_center | ") and line.endswith("| regression |") for line in lines)
     assert any(line.startswith("- k_center: a call takes") for line in lines)
 
 
