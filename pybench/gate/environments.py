@@ -66,6 +66,7 @@ class Environments:
             try:
                 _build(place, repository, revision)
             except _CommandError as error:
+                shutil.rmtree(place, ignore_errors=True)
                 log = "\n".join(str(error).splitlines()[-_LOG_LINES:])
                 raise SideError(name, f"{revision} does not build:\n{log}") from None
         built.touch()

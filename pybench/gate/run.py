@@ -27,8 +27,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Cases:
-    """Names of the cases that both sides have, and of those that only one has; ``seen`` is base's and head's in one
-    list."""
+    """Names of the cases that both sides have, and of those that only one has."""
 
     both: list[str]
     only_base: list[str]
@@ -95,7 +94,7 @@ def alone(side: Side, source: Source, seed: int = 0) -> NDArray[np.float64]:
             worker.open(source)
             names = worker.opened()
             if len(names) != 1:
-                raise SideError(side.name, f"{side.name} has {len(names)} cases of {dict(source.options)}, not one")
+                raise SideError(side.name, f"{side.name} does not have {source.options.get('factory', 'one case')}")
             processes = _Processes([worker], random.Random(seed))
             processes.prepare(names[0])
             for _ in range(PAIRS):

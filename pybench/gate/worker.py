@@ -5,7 +5,7 @@ name. What they import is the revision's own, and must lie below ``--root``. One
 input, one answer a line leaves on what was standard output, both JSON; what the code under test prints goes to standard
 error.
 
-{"do": "open", "cases": FILE, "options": {...}}     -> {"cases": [NAME, ...], "files": {MODULE: FILE}}
+{"do": "open", "cases": FILE, "options": {...}}     -> {"cases": [NAME, ...]}
 {"do": "prepare", "case": NAME}                     -> {"input": TEXT}   what the case works on, equal on both sides
 {"do": "run", "case": NAME, "calls": N, "first": I} -> {"ns": N}         calls I to I + N - 1, timed together
 anything that raises                                -> {"error": TEXT, "trace": TEXT}
@@ -37,6 +37,7 @@ class Worker:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
+        self._packages: list[str] = []  # under test
         self._builders: dict[str, Builder] = {}
         self._ready: dict[str, Call] = {}
 
@@ -54,10 +55,13 @@ class Worker:
         module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
         self._builders = module.cases(**options)
-        return {"cases": list(self._builders), "files": self._own_files(module.PACKAGES or [options["package"]])}
+        self._packages = module.PACKAGES or [options["package"]]
+        self._check_origin()
+        return {"cases": list(self._builders)}
 
     def _prepare(self, case: str) -> dict[str, Any]:
         self._ready[case], seen = self._builders[case]()
+        self._check_origin()
         return {"input": seen}
 
     def _run(self, case: str, calls: int, first: int) -> dict[str, Any]:
@@ -71,18 +75,16 @@ class Worker:
         finally:
             gc.enable()
 
-    def _own_files(self, packages: list[str]) -> dict[str, str]:
-        """The loaded modules of these packages and where they lie.
+    def _check_origin(self) -> None:
+        """See that the modules which were loaded of the packages under test are this revision's.
 
         Raises:
-            ImportError: one lies elsewhere, so that something else than this revision would be measured.
+            ImportError: one lies elsewhere, so that something else would be measured.
         """
-        loaded = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-        own = {name: file for name, file in loaded.items() if file and name.split(".")[0] in packages}
-        for name, file in own.items():
-            if not Path(file).resolve().is_relative_to(self._root):
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file and name.split(".")[0] in self._packages and not Path(file).resolve().is_relative_to(self._root):
                 raise ImportError(f"{name} was imported from {file}, which is not below {self._root}")
-        return own
 
 
 def serve(worker: Worker, requests: IO[str], answers: IO[str]) -> None:
