@@ -41,7 +41,7 @@ def environments(report: Callable[[str], None]) -> Iterator[Environments]:
     Raises:
         InputError: the cache folder cannot be written.
     """
-    folder = cache_folder() / "gate"
+    folder = (cache_folder() / "gate").absolute()
     with locked(folder / "lock", lambda _: report("waiting for another gate on this machine")):
         yield Environments(folder, report)
 

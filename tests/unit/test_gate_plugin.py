@@ -67,6 +67,19 @@ def test_a_slow_down_fails_with_the_explanation(pytester: pytest.Pytester) -> No
     assert 0 < stored["stats"]["median"] < 1
 
 
+def test_the_package_may_lie_where_pytest_finds_it(pytester: pytest.Pytester) -> None:
+    repository(pytester)
+    pytester.makeini("[pytest]\npythonpath = src\n")
+    (pytester.mkdir("src") / "calls.py").write_text((pytester.path / "calls.py").read_text())
+    git(pytester, "rm", "--quiet", "-f", "calls.py")
+    git(pytester, "add", "src/calls.py")
+    git(pytester, "-c", "user.name=no", "-c", "user.email=no@example.invalid", "commit", "--quiet", "-m", "moved")
+    (pytester.path / "src" / "calls.py").write_text("")
+    done = run(pytester, "--gate-base", "HEAD")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*base has it, head has not*"])
+
+
 def test_what_is_gone_fails(pytester: pytest.Pytester) -> None:
     repository(pytester)
     pytester.makepyfile(calls="")
