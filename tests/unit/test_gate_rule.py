@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from pybench.gate.explain import explain
 from pybench.gate.rule import CaseResult, Pairs, Ratio, Verdict, exit_code, judged, ratio_of, verdict
 
+# What `make gate-check` recorded on two cores of an AMD EPYC (Zen 3) that had four times as much to do as they are
+# (2026-11-23): case -> nanoseconds of base and head, by process pair.
 RECORDED = Path(__file__).parent / "gate_samples"
 
 
@@ -106,3 +109,15 @@ def test_every_verdict_but_a_pass_is_explained() -> None:
     for kind in (Verdict.missing, Verdict.crash, Verdict.new):
         assert "because" in " ".join(explain(CaseResult("case", kind, "because"), "main"))
     assert explain(CaseResult("case", Verdict.passed), "main") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "slower"), [("identical", set()), ("plus_10", {"k_center"}), ("plus_20", {"k_center"})]
+)
+def test_recorded_samples(kind: str, slower: set[str]) -> None:
+    recorded = json.loads((RECORDED / f"{kind}.json").read_text())
+    for name, process_pairs in recorded.items():
+        pairs = [Pairs(np.array(one["base_ns"], float), np.array(one["head_ns"], float)) for one in process_pairs]
+        expected = Verdict.regression if name in slower else Verdict.passed
+        assert judged(name, pairs, 0).verdict is expected, name
+    assert slower <= set(recorded)
