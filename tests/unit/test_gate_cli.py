@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from typer.testing import CliRunner, Result
 
 from pybench import cli
 from pybench.gate import between as comparing
+from pybench.gate import instructions, run
 from pybench.gate.between import Gated
 from pybench.gate.instructions import Counts, judge
-from pybench.gate.process import SideError
+from pybench.gate.process import Side, SideError, Source
 from pybench.gate.revisions import Revision
 from pybench.gate.rule import CaseResult, Pairs, Verdict, judged
 
@@ -155,3 +157,49 @@ def test_without_valgrind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_options_that_do_not_go_together(arguments: tuple[str, ...]) -> None:
     assert invoke(*arguments).exit_code == 2
+
+
+# --- what is handed on --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Runs the comparison that the command hands on, without a build; what it was asked for."""
+    seen: dict[str, Any] = {}
+
+    def between(folder: Path, base: str, head: str, compare: Any, report: object) -> Gated:
+        seen.update(base=base, head=head)
+        results, counts = compare(Side("base", (), folder), Side("head", (), folder))
+        return Gated(BASE, HEAD, results, counts, ())
+
+    def compare(base: Side, head: Side, source: Source, **options: Any) -> list[CaseResult]:
+        seen.update(source=source, **options)
+        return []
+
+    monkeypatch.setattr(comparing, "between", between)
+    monkeypatch.setattr(run, "compare", compare)
+    return seen
+
+
+def test_the_working_tree_is_compared_with_the_last_commit(asked: dict[str, Any]) -> None:
+    assert invoke().exit_code == 0
+    assert (asked["base"], asked["head"], asked["source"]) == ("HEAD", "worktree", Source("op_cases.py"))
+
+
+def test_a_suite_is_handed_on_by_its_file(asked: dict[str, Any]) -> None:
+    arguments = ("--suite", "smoke", "--profile", "smoke", "--filter", "method=padim", "--case", "x", "--seed", "4")
+    assert invoke("--base", "main", "--head", "HEAD~1", *arguments).exit_code == 0
+    options = asked["source"].options
+    assert Path(options["suite"]).is_absolute()
+    assert Path(options["suite"]).name == "smoke.yaml"
+    assert (options["profile"], options["filters"], options["overrides"]) == ("smoke", {"method": "padim"}, {})
+    assert (asked["base"], asked["head"], asked["wanted"], asked["seed"]) == ("main", "HEAD~1", ["x"], 4)
+
+
+def test_both_sides_are_counted(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instructions.shutil, "which", lambda name: name)
+    monkeypatch.setattr(instructions, "count", lambda side: Counts("avx2", {side.name: 1000, "k_center": 1000}, {}))
+    done = invoke("--instructions", "--format", "json")
+    assert done.exit_code == 1, "head lacks the op 'base'"
+    verdicts = {case["case"]: case["verdict"] for case in json.loads(done.stdout)["cases"]}
+    assert verdicts == {"base": "missing", "k_center": "pass", "head": "new"}
