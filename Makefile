@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint sanitize sanitize-threads bench scale gpu-check wheel clean
+.PHONY: help install run test lint sanitize sanitize-threads bench gate gate-check scale gpu-check wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -36,6 +36,12 @@ sanitize-threads: install  ## what the native ops do on several threads, under T
 
 bench: install  ## the benchmarks of the native ops, each beside what a user would otherwise call
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,iqr,rounds
+
+gate: install  ## is a native op slower than in the revision that landed last? (docs/gate.md)
+	.ci/gate
+
+gate-check: install  ## the gate on identical code and on planted slow-downs, 40 times; half an hour
+	$(BIN)/python tests/gate/check.py
 
 scale: install  ## what pybench itself costs (20,000 trials that do nothing), and how much faster four nodes are than one
 	$(BIN)/python tests/scale/measure.py

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pybench import cli_best, cli_latency, cli_tune
+from pybench import cli_best, cli_gate, cli_latency, cli_tune
 from pybench.cli_support import (
     EXIT_FAILED,
     EXIT_INPUT,
@@ -147,6 +147,7 @@ def run(
 app.command(epilog=with_examples(*cli_tune.EXAMPLES))(cli_tune.tune)
 app.command(epilog=with_examples(*cli_best.EXAMPLES))(cli_best.best)
 app.command(epilog=with_examples(*cli_latency.EXAMPLES))(cli_latency.latency)
+app.command(epilog=with_examples(*cli_gate.EXAMPLES))(cli_gate.gate)
 
 
 @app.command(

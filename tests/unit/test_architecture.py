@@ -117,6 +117,13 @@ def test_matplotlib_is_imported_in_one_file() -> None:
     assert users == {"report/front_plot.py"}
 
 
+def test_the_gate_asks_nothing_of_the_revisions_that_it_measures() -> None:
+    """Its worker runs in the environment of either; its rule needs no more than numpy."""
+    worker, rule = (imported(PACKAGE / "gate" / name) for name in ("worker.py", "rule.py"))
+    assert {name.split(".")[0] for name in worker} <= sys.stdlib_module_names
+    assert {name.split(".")[0] for name in rule} <= {*sys.stdlib_module_names, "numpy"}
+
+
 def test_help_imports_no_heavy_library() -> None:
     heavy = ("torch", "ray", "pandas", "scipy", "timm", "faiss", "sklearn", "matplotlib")
     run = subprocess.run(

@@ -21,6 +21,8 @@ COMMANDS = (
     "run",
     "tune",
     "best",
+    "latency",
+    "gate",
     "list",
     "show",
     "export",
