@@ -71,7 +71,7 @@ def compare(
 ) -> list[CaseResult]:
     """Measure every case in base and head by the paired rule; has the machine alone while it does.
 
-    What the rule calls a regression is measured once more in three further process pairs, and they decide.
+    What the rule calls a regression or faster is measured once more in three further process pairs, and they decide.
 
     Args:
         wanted: names of cases; none takes all.
@@ -121,9 +121,10 @@ class _Measurement:
             with self._started() as (_, names):
                 cases = Cases.of(*names).restricted(wanted)
             results = self._measured(cases.both)
-            suspects = [name for name, result in results.items() if result.verdict is Verdict.regression]
+            doubtful = (Verdict.regression, Verdict.faster)
+            suspects = [name for name, result in results.items() if result.verdict in doubtful]
             if suspects:
-                self._report(f"measuring again what seems slower: {'; '.join(suspects)}")
+                self._report(f"measuring again what seems slower or faster: {'; '.join(suspects)}")
                 results |= self._measured(suspects)
         return [*results.values(), *self._one_sided(cases)]
 
