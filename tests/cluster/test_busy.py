@@ -28,9 +28,9 @@ def test_a_noisy_neighbour_is_flagged(
     noise: list[subprocess.Popen[bytes]] = []
 
     def noisy() -> RayExecutor:
-        """The noise begins when Ray has started, which takes long beside it."""
+        """The noise begins when Ray has started, and is as nice as Ray's workers, or these would hardly run."""
         executor = RayExecutor(None)
-        busy = [sys.executable, "-c", "while True: pass"]
+        busy = [sys.executable, "-c", "import os; os.nice(15)\nwhile True: pass"]
         noise.extend(subprocess.Popen(busy) for _ in range(usable_cores()))
         return executor
 

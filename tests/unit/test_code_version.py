@@ -23,7 +23,7 @@ def test_a_method_counts_with_what_it_imports_of_pybench() -> None:
 def test_a_plugin_counts_with_what_it_imports_of_pybench(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("import numpy\nfrom pybench import maps\nfrom pybench.types import Method\nfrom . import other\n")
-    assert {path.name for path in with_imports(file)} == {"mine.py", "maps.py", "types.py"}
+    assert {path.name for path in with_imports(file)} == {"mine.py", "maps.py", "stages.py", "types.py"}
 
 
 def test_it_does_not_depend_on_where_the_sources_lie(tmp_path: Path) -> None:

@@ -29,6 +29,12 @@ SLOWER = """
 """
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs here are no workers of xdist, whatever runs these tests: pytest-benchmark stores nothing there."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 def repository(pytester: pytest.Pytester, factory: str = "steady", pairs: int = 20) -> None:
     """A committed module ``calls``, a test that gates it, and few short samples."""
     pytester.makepyfile(calls=CALLS, test_calls=TEST.format(factory=factory))
