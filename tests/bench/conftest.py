@@ -16,7 +16,7 @@ from pybench.ops import backends
 
 Call = Callable[[], object]
 
-CASE_SECONDS = 8.0  # the rounds of a case take about as long, but there are at least FEWEST_ROUNDS
+CASE_SECONDS = 4.0  # the rounds of a case take about as long, but there are at least FEWEST_ROUNDS
 FEWEST_ROUNDS = 3
 MOST_ROUNDS = 30
 HOPELESS = 5  # a baseline so many times slower than the fastest is called once only
