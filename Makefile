@@ -34,8 +34,8 @@ sanitize: install  ## the tests of the native ops under AddressSanitizer and Und
 sanitize-threads: install  ## what the native ops do on several threads, under ThreadSanitizer
 	.ci/sanitize thread -k threads
 
-bench: install  ## the benchmarks of the native ops, each beside what a user would otherwise call
-	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,iqr,rounds
+bench: install  ## the benchmarks of the native ops, each beside what a user would otherwise call; BENCH='-k NAME'
+	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,iqr,rounds $(BENCH)
 
 gate: install  ## is a native op slower than in the revision that landed last? (docs/gate.md)
 	.ci/gate
