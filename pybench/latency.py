@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,23 +59,25 @@ def measure(job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
 
 def failure(job: Job, started: str, status: Status, reason: str, trace: str = "") -> LatencyFailure:
     """What is kept of a latency that could not be measured."""
+    return LatencyFailure(**_taken(job, started), status=status, reason=reason, traceback=trace)
+
+
+def _taken(job: Job, started: str) -> dict[str, Any]:
+    """What a latency and its failure have in common, as of now."""
     spec = job.spec
-    return LatencyFailure(
-        key=spec.latency_key(),
-        dataset=spec.dataset,
-        category=spec.category,
-        method=spec.method,
-        label=spec.label,
-        params=spec.params,
-        resources=spec.resources,
-        profile=spec.profile,
-        status=status,
-        reason=reason,
-        traceback=trace,
-        code_version=job.code_version,
-        started=started,
-        finished=now(),
-    )
+    return {
+        "key": spec.latency_key(),
+        "dataset": spec.dataset,
+        "category": spec.category,
+        "method": spec.method,
+        "label": spec.label,
+        "params": spec.params,
+        "resources": spec.resources,
+        "profile": spec.profile,
+        "code_version": job.code_version,
+        "started": started,
+        "finished": now(),
+    }
 
 
 def _measure(job: Job, protocol: LatencyProtocol, workspace: Path, started: str) -> Latency:
@@ -105,16 +108,10 @@ def _measure(job: Job, protocol: LatencyProtocol, workspace: Path, started: str)
     end_to_end, processes = _pooled([run.end_to_end_ms for run in runs]), [_process(run) for run in runs]
     stages, stage_calls = _stages(runs)
     others = max(run.share_of_others for run in [*runs, one_thread])
-    spec = job.spec
+    taken = _taken(job, started)
+    taken["resources"] = job.spec.resources.model_copy(update={"threads": cores})
     return Latency(
-        key=spec.latency_key(),
-        dataset=spec.dataset,
-        category=spec.category,
-        method=spec.method,
-        label=spec.label,
-        params=spec.params,
-        resources=spec.resources.model_copy(update={"threads": cores}),
-        profile=spec.profile,
+        **taken,
         image_height=runs[0].image_height,
         image_width=runs[0].image_width,
         end_to_end=end_to_end,
@@ -139,9 +136,6 @@ def _measure(job: Job, protocol: LatencyProtocol, workspace: Path, started: str)
             "load_average_after": os.getloadavg(),
             "cpu_share_of_others": round(others, 3),
         },
-        code_version=job.code_version,
-        started=started,
-        finished=now(),
     )
 
 

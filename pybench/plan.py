@@ -52,8 +52,8 @@ def plan(
             else ``quick`` where the suite has it.
         filters: key -> comma-separated values to keep; keys are dataset, category, method, seed, data_seed.
         overrides: dotted key -> YAML value, the last word on ``params.NAME`` (every method that has it),
-            ``METHOD.NAME``, ``protocol.NAME``, ``resources.NAME``, ``limits.NAME``, ``latency.NAME``,
-            ``rto.NAME``, ``DATASET.OPTION``, ``seeds`` and ``data_seeds``.
+            ``METHOD.NAME``, ``protocol.NAME``, ``resources.NAME``, ``limits.NAME``, ``latency.NAME``
+            (``latency`` itself may be null), ``rto.NAME``, ``DATASET.OPTION``, ``seeds`` and ``data_seeds``.
         data_root: folder that holds one folder per dataset; None lets ``mvtec_*`` suites use the procedural stand-in.
 
     Raises:
@@ -93,7 +93,7 @@ def plan(
         known = entry.categories or registry.load("dataset", name).info.categories
         categories = tuple(category for category in known if kept is None or category in kept)
         datasets.append(DatasetChoice(name, categories, options, rto))
-    latency = changes.latency or suite.latency
+    latency = None if settings.leaves_out("latency") else changes.latency or suite.latency
     if latency is not None:
         latency = settings.section("latency", LatencyProtocol, latency.model_dump())
     settings.refuse_unused()
@@ -241,6 +241,18 @@ class _Overrides:
             raise InputError(f"--set {name}={value}: expected a whole number or a list of them, as in {name}=[0,1,2]")
         return tuple(seeds)
 
+    def leaves_out(self, name: str) -> bool:
+        """Whether a whole section is set to null."""
+        self.known.add(name)
+        if name not in self.values:
+            return False
+        self.used.add(name)
+        if self.values[name] is not None:
+            raise InputError(
+                f"--set {name}={self.values[name]}: expected null, which leaves it out, or {name}.KEY=VALUE"
+            )
+        return True
+
     def refuse_unused(self) -> None:
         """Raise for the first key that nothing asked for."""
         for key in self.values:
@@ -248,7 +260,8 @@ class _Overrides:
                 raise InputError(f"--set {key}: {unknown('key', key, sorted(self.known))}")
 
     def _of(self, prefix: str) -> dict[str, Any]:
-        return {key.partition(".")[2]: value for key, value in self.values.items() if key.partition(".")[0] == prefix}
+        start = f"{prefix}."
+        return {key.removeprefix(start): value for key, value in self.values.items() if key.startswith(start)}
 
     def _take(self, prefix: str) -> dict[str, Any]:
         own = self._of(prefix)

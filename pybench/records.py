@@ -197,14 +197,8 @@ class Throughput(BaseModel):
     reason: str = ""
 
 
-class Latency(BaseModel):
-    """Batch-1 latency of one fitted method, measured alone on its machine in fresh processes, one after another.
-
-    ``end_to_end`` covers decoding the file, preprocessing, prediction and the map on the host; ``predict`` the
-    method's call on a decoded image; both hold the calls of all processes, with all cores. ``one_thread`` is end to
-    end with one. Measured once per (method, params, image size, resources), on ``category``. Fields with a default are
-    younger than the first latencies that are kept.
-    """
+class LatencyTaken(BaseModel):
+    """Of what a latency was taken, by which code and when."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -216,6 +210,20 @@ class Latency(BaseModel):
     params: dict[str, Any]
     resources: Resources
     profile: str
+    code_version: str
+    started: str = Field("", description="when its machine was free for it; a fit, where one is needed, comes first")
+    finished: str
+
+
+class Latency(LatencyTaken):
+    """Batch-1 latency of one fitted method, measured alone on its machine in fresh processes, one after another.
+
+    ``end_to_end`` covers decoding the file, preprocessing, prediction and the map on the host; ``predict`` the
+    method's call on a decoded image; both hold the calls of all processes, with all cores. ``one_thread`` is end to
+    end with one. Measured once per (method, params, image size, resources), on ``category``. Fields with a default are
+    younger than the first latencies that are kept.
+    """
+
     image_height: int
     image_width: int
     end_to_end: Timing
@@ -231,9 +239,6 @@ class Latency(BaseModel):
     processes: tuple[ProcessTiming, ...] = ()
     flags: tuple[str, ...]
     manifest: dict[str, Any]
-    code_version: str
-    started: str = Field("", description="when its machine was free for it; a fit, where one is needed, comes first")
-    finished: str
 
     @property
     def missing_share(self) -> float | None:
@@ -242,25 +247,12 @@ class Latency(BaseModel):
         return 1 - sum(self.stages.values()) / self.end_to_end.p50 if self.stages else None
 
 
-class LatencyFailure(BaseModel):
+class LatencyFailure(LatencyTaken):
     """A latency that could not be measured, and why."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    key: str
-    dataset: str
-    category: str
-    method: str
-    label: str = ""
-    params: dict[str, Any]
-    resources: Resources
-    profile: str
     status: Status
     reason: str
     traceback: str = ""
-    code_version: str
-    started: str
-    finished: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 from ray import ObjectRefGenerator
-from ray.exceptions import RayError
+from ray.exceptions import NodeDiedError, RayError
 
 from pybench.environment import usable_cores
 from pybench.executors.needs import Needs
@@ -28,7 +28,7 @@ from pybench.suite import LatencyProtocol
 from pybench.trial import Job, now
 from pybench.types import InputError
 
-_SECONDS_BETWEEN_COUNTS = 5.0  # of the cluster's cores, which come and go
+_SECONDS_BETWEEN_LOOKS = 5.0  # at the cluster's nodes, which come and go
 _log = logging.getLogger(__name__)
 
 
@@ -36,8 +36,8 @@ class RayExecutor:
     """Keeps a bounded window of tasks in flight, so that jobs are made no earlier than they are needed.
 
     A trial whose worker or node dies is begun again, at most three times; one that runs longer than it may is stopped
-    with its worker. A node that has other sources than the driver is told of and not used any more; one that lacks the
-    data is sent it.
+    with its worker. A node that has other sources than the driver, or does not answer, is told of and not used again;
+    one that lacks the data is sent it.
 
     Args:
         address: of a running cluster (``auto`` finds one on this machine); None starts one here and ends it on close.
@@ -65,16 +65,17 @@ class RayExecutor:
         self._trial = ray.remote(max_retries=0, num_returns="streaming")(locked_trial)
         self._latency = ray.remote(max_retries=0)(measured_latency)
         self._depot = Depot()
-        self._refused: dict[str, str] = {}  # reasons by the node's id
-        self._trials: dict[Needs, Any] = {}  # of needs that a node had: where it is lost, it may come back
-        self._cpus, self._counted = 1, -math.inf
-        self._looked = -math.inf
+        self._avoided: dict[str, str] = {}  # reasons by the node's id
+        self._trials: dict[Needs, Any] = {}  # of needs that a node had: where it is lost, another may come
+        self._alive: dict[str, dict[str, float]] = {}
+        self._looked_at_nodes = self._looked_for_late = -math.inf
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         waiting, exhausted = iter(jobs), False
         in_flight: dict[ObjectRefGenerator, Task] = {}
         try:
             while True:
+                yield from self._follow_nodes(in_flight)
                 room = not exhausted and len(in_flight) < self._window(in_flight.values())
                 # Outcomes go out before the next job is made, which may draw images: a kill must not lose them.
                 ready = _ready(in_flight, wait=not room)
@@ -120,6 +121,32 @@ class RayExecutor:
     def close(self) -> None:
         ray.shutdown()
 
+    def _follow_nodes(self, in_flight: dict[ObjectRefGenerator, Task]) -> Iterator[Outcome]:
+        """Every few seconds see which nodes have come and gone, and begin again what waits for one that is gone.
+
+        The tasks of a node that is killed fail at once. One that hangs, or whose network does, Ray gives up within a
+        minute; but it waits for what was sent there for minutes longer, and does not begin what would have followed.
+        """
+        if time.monotonic() < self._looked_at_nodes + _SECONDS_BETWEEN_LOOKS:
+            return
+        self._looked_at_nodes = time.monotonic()
+        before, self._alive = self._alive, _alive()
+        gone = before.keys() - self._alive.keys()
+        if not gone:
+            return
+        for node_id in gone:
+            self._avoid(node_id, f"node {node_id} does not answer any more; what it had begun is begun again")
+        self._trials = {needs: self._with_options(needs) for needs in self._trials}
+        for stream, task in list(in_flight.items()):
+            if task.begun is None or task.begun.node_id in gone:
+                ray.cancel(stream, force=True)
+                del in_flight[stream]
+                outcome = task.lost(NodeDiedError("its node does not answer any more")) if task.begun else None
+                if outcome is not None:
+                    yield outcome
+                else:
+                    in_flight[self._submit(task)] = task
+
     def _submit(self, task: Task) -> ObjectRefGenerator:
         job, told = task.job, task.sent_back
         if told is not None and isinstance(told.why, Refused):
@@ -134,8 +161,11 @@ class RayExecutor:
         """The remote function with its options, which take longer to make than a task to send."""
         if needs not in self._trials:
             self._nodes(job)
-            self._trials[needs] = self._trial.options(**needs.options(), **self._elsewhere())
+            self._trials[needs] = self._with_options(needs)
         return self._trials[needs]
+
+    def _with_options(self, needs: Needs) -> Any:
+        return self._trial.options(**needs.options(), **self._elsewhere())
 
     def _nodes(self, job: Job) -> list[dict[str, float]]:
         """What the nodes have that could run a job if they ran nothing else.
@@ -144,43 +174,50 @@ class RayExecutor:
             InputError: there is none, so that the job would wait for ever.
         """
         needs = Needs.of(job)
-        alive = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
-        found = [alive[name] for name in alive.keys() - self._refused.keys() if needs.fit(alive[name])]
+        alive = _alive()
+        found = [alive[name] for name in alive.keys() - self._avoided.keys() if needs.fit(alive[name])]
         if not found:
             have = "; ".join(str(Needs.there(resources)) for resources in alive.values())
             asked = f"{needs} (resources.threads, limits.gpus, limits.memory_gb)"
             problem = (
                 f"no node of this cluster can run {job.spec.method}, which asks for {asked}; the nodes have: {have}"
             )
-            raise InputError("\n".join([problem, *self._refused.values()]))
+            raise InputError("\n".join([problem, *self._avoided.values()]))
         return found
 
     def _elsewhere(self) -> dict[str, Any]:
-        """The option that keeps a task off the nodes that are refused."""
-        names = ",".join(self._refused)
+        """The option that keeps a task off the nodes that are avoided."""
+        names = ",".join(self._avoided)
         return {"label_selector": {"ray.io/node-id": f"!in({names})"}} if names else {}
 
     def _refuse(self, told: SentBack) -> None:
-        if told.node_id not in self._refused and isinstance(told.why, Refused):
+        if told.node_id not in self._avoided and isinstance(told.why, Refused):
             reason = f"node {told.why.node} is refused: {told.why.reason}; install the same pybench on every node"
-            self._refused[told.node_id] = reason
+            self._avoid(told.node_id, reason)
             self._trials.clear()
-            _log.warning(reason)
+
+    def _avoid(self, node_id: str, reason: str) -> None:
+        self._avoided[node_id] = reason
+        _log.warning(reason)
 
     def _window(self, tasks: Collection[Task]) -> int:
         """Enough tasks to fill the cluster, and as many again that wait on it."""
-        if time.monotonic() > self._counted + _SECONDS_BETWEEN_COUNTS:
-            self._cpus, self._counted = int(ray.cluster_resources().get("CPU", 1)), time.monotonic()
+        cpus = sum(resources.get("CPU", 0) for resources in self._alive.values())
         threads = min((task.job.spec.resources.threads for task in tasks), default=1)
-        return 2 * max(1, self._cpus // threads)
+        return 2 * max(1, int(cpus) // threads)
 
     def _stop_late(self, in_flight: dict[ObjectRefGenerator, Task]) -> None:
         """Kill the workers of tasks that take too long; looked for once a second."""
-        if time.monotonic() > self._looked + 1:
-            self._looked = time.monotonic()
+        if time.monotonic() > self._looked_for_late + 1:
+            self._looked_for_late = time.monotonic()
             for stream, task in in_flight.items():
                 if task.is_late():
                     ray.cancel(stream, force=True)
+
+
+def _alive() -> dict[str, dict[str, float]]:
+    """Resources of the nodes that Ray takes for alive, by their ids."""
+    return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
 
 
 def _ready(streams: Collection[ObjectRefGenerator], *, wait: bool) -> list[ObjectRefGenerator]:

@@ -34,9 +34,10 @@ _SHIPMENTS = 2  # kept for nodes that ask next: trials go category by category
 
 @dataclass(frozen=True)
 class Begun:
-    """What a trial says first: where and when it was begun."""
+    """What a trial says first: where (the machine's name, and Ray's of the node) and when it was begun."""
 
     node: str
+    node_id: str
     moment: str
 
 
@@ -107,7 +108,7 @@ class Task:
                 raise _without_pybench(error) from error
             raise  # run_trial catches what a method raises: this is a defect of pybench, and must be seen
         except RayError as error:
-            return self._lost(error)
+            return self.lost(error)
         if isinstance(told, Begun):
             self.begun, self.deadline = told, time.monotonic() + 60 * self.job.minutes
             return None
@@ -118,9 +119,9 @@ class Task:
         outcome: Outcome = told
         return outcome.after(self.earlier)
 
-    def _lost(self, error: RayError) -> Outcome | None:
+    def lost(self, error: RayError) -> Outcome | None:
         """The attempt came to nothing; None where there shall be another."""
-        was_late, begun = self.is_late(), self.begun or Begun("", now())
+        was_late, begun = self.is_late(), self.begun or Begun("", "", now())
         self.begun, self.deadline = None, math.inf
         if was_late:
             return self._end(begun, "timeout", f"took longer than {self.job.minutes:g} minutes{self._last_words()}")
@@ -163,7 +164,7 @@ def locked_trial(job: bytes, plugins: list[Plugins], sent: Sent | None) -> Itera
     The job comes and all is told pickled: Ray's own pickler takes several times as long for what is not bytes.
     """
     with node_lock(exclusive=False):
-        yield pickle.dumps(Begun(platform.node(), now()))
+        yield pickle.dumps(Begun(platform.node(), ray.get_runtime_context().get_node_id(), now()))
         told = node.trial(_order(pickle.loads(job), plugins, sent))
         yield pickle.dumps(told if isinstance(told, Outcome) else _sent_back(told))
 

@@ -2,89 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
 
-import numpy as np
 import pytest
-from PIL import Image
 from rich.console import Console
-from typer.testing import CliRunner
-from typer.testing import Result as Done
 
-from pybench import cli
-from pybench.limits import parse
-from pybench.records import Latency, Outcome, Record, Resources, Result, Timing, TrialSpec
-from pybench.report import front_plot
+from pybench.records import Result
 from pybench.report.best import answer, print_selections, to_markdown
-from pybench.report.placing import place
 from pybench.report.selection import Candidate, Selection, selections
-from pybench.store import Store
 from pybench.types import InputError
 
-METRIC = "aupro_30"
-METRICS = (METRIC, "image_auroc", "overkill_rate")
-Values = float | Sequence[float | None] | None
-
-
-def candidate(
-    method: str,
-    values: Values,
-    p95: float | None = 10.0,
-    memory: float = 500.0,
-    *,
-    categories: Sequence[str] = ("lid",),
-    params: dict[str, Any] | None = None,
-    metric: str = METRIC,
-    latency: dict[str, Any] | None = None,
-    **record: Any,
-) -> list[Result]:
-    """The trials of one candidate: a value for each seed, the same in every category; no p95 is no latency."""
-    made = []
-    for category in categories:
-        for seed, value in enumerate(values if isinstance(values, Sequence) else [values]):
-            spec = TrialSpec(
-                suite="a_suite", dataset="tiles", category=category, method=method, profile="quick", metrics=METRICS,
-                params={"weights": "random", **(params or {})}, seed=seed,
-            )  # fmt: skip
-            fields: dict[str, Any] = {"status": "ok", "metrics": {metric: value}, **record}
-            measured = None if p95 is None else measurement(spec, p95, memory, **(latency or {}))
-            made.append(Result(Record(key=spec.key(), spec=spec, **fields), measured))
-    return made
-
-
-def measurement(spec: TrialSpec, p95: float, memory: float, upper: float = 1.0, **fields: Any) -> Latency:
-    """A latency whose p95 has an interval up to ``upper`` times itself."""
-    timing = Timing(
-        calls=128, p50=p95 / 2, p90=p95 * 0.9, p95=p95, p99=None,
-        intervals={"p50": (p95 / 2, p95 / 2), "p95": (p95 * 0.9, p95 * upper)},
-    )  # fmt: skip
-    given: dict[str, Any] = {
-        "key": spec.latency_key(), "image_height": 200, "image_width": 256, "flags": (), "manifest": {}, **fields,
-    }  # fmt: skip
-    return Latency(
-        dataset=spec.dataset, category=spec.category, method=spec.method, params=spec.params, resources=Resources(),
-        profile=spec.profile, end_to_end=timing, predict=timing, first_call_ms=9, peak_memory_mb=memory,
-        code_version="", finished="", **given,
-    )  # fmt: skip
-
-
-def changed(results: Sequence[Result], **spec: Any) -> list[Result]:
-    """The same trials with other specs, and without latencies."""
-    records = [result.record for result in results]
-    specs = [record.spec.model_copy(update=spec) for record in records]
-    return [Result(record.model_copy(update={"spec": new}), None) for record, new in zip(records, specs, strict=True)]
-
-
-def select(results: Sequence[Result], *limits: str, metric: str = METRIC) -> Selection:
-    (selection,) = selections(results, metric, parse(limits, "--under"))
-    return selection
+from .candidates import FIVE, METRIC, candidate, changed, measurement, select
 
 
 def named(selection: Selection, label: str) -> Candidate:
@@ -96,16 +24,6 @@ def printed(selection: Selection, width: int = 140) -> str:
     text = io.StringIO()
     print_selections(Console(file=text, width=width), [selection])
     return text.getvalue()
-
-
-# Accuracy, p95 and memory; what is in the front was found by hand.
-FIVE = [
-    *candidate("exact", 0.90, 20, 1000),
-    *candidate("fast", 0.85, 10, 2000),
-    *candidate("beaten_by_fast", 0.85, 12, 2500),
-    *candidate("small", 0.80, 30, 500),
-    *candidate("looks_as_exact", 0.8999, 25, 1000),
-]
 
 
 def test_a_front_by_hand() -> None:
@@ -304,156 +222,3 @@ def test_markdown_has_the_best_in_bold() -> None:
     lines = to_markdown([select(FIVE)]).splitlines()
     assert "| **exact** | **90.0** | **10.0** | **20.0** | **18.0 to 20.0** | **1000** | **o** | **best** |" in lines
     assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
-
-
-# --- the picture ----------------------------------------------------------------------------------------------------
-
-
-def many(count: int) -> list[Result]:
-    rng = np.random.default_rng(count)
-    results = []
-    for number in range(count):
-        p95, memory = float(np.exp(rng.normal(3.5, 0.9))), float(rng.uniform(400, 4000))
-        values = list(np.clip(0.6 + 0.08 * math.log(p95) + rng.normal(0, 0.02, 3), 0, 1))
-        made = candidate(("padim", "patchcore", "hetmm")[number % 3], values, p95, memory, params={"k": number})
-        results += made
-    return results
-
-
-@pytest.mark.parametrize("count", [3, 25])
-def test_labels_cover_neither_each_other_nor_markers(count: int) -> None:
-    figure = front_plot.draw(select(many(count), "latency_p95_ms<=40"))
-    figure.canvas.draw()
-    (axes,) = figure.axes
-    names = {f"k={number}" for number in range(count)} if count > 3 else {"padim", "patchcore", "hetmm"}
-    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() in names]
-    assert len(boxes) == count
-    points = [axes.transData.transform(line.get_xydata())[0] for line in axes.lines if len(line.get_xydata()) == 1]
-    assert len(points) >= count
-    for i, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
-        assert not any(box.contains(*point) for point in points)
-        assert axes.get_window_extent().padded(1).contains(*box.min)
-        assert axes.get_window_extent().padded(1).contains(*box.max)
-
-
-def test_places_are_beside_their_markers_where_there_is_room() -> None:
-    boxes = place(
-        np.array([[50.0, 50.0], [150.0, 50.0]]),
-        np.array([5.0, 5.0]),
-        np.array([[30.0, 10.0], [30.0, 10.0]]),
-        (0, 0, 200, 100),
-        np.empty((0, 4)),
-    )
-    assert np.abs(boxes[:, 0] - [58, 158]).max() < 1
-    assert np.abs(boxes[:, [1, 3]].mean(1) - 50).max() < 1
-
-
-def test_a_picture_without_limits_or_of_one_latency() -> None:
-    for results in (FIVE, candidate("a", 0.5, 10)):
-        assert front_plot.draw(select(results)).axes
-
-
-# --- the command ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    keep(tmp_path / "run", FIVE)
-    return tmp_path / "run"
-
-
-def keep(folder: Path, results: Sequence[Result]) -> None:
-    store = Store(folder)
-    store.write(*(Outcome(result.record) for result in results))
-    for result in results:
-        if result.latency is not None:
-            store.write_latency(result.latency)
-
-
-def invoke(*arguments: object) -> Done:
-    return CliRunner().invoke(cli.app, ["best", *map(str, arguments)])
-
-
-def test_the_command_answers_first(run: Path) -> None:
-    done = invoke(run, "--under", "latency_p95_ms<=22, peak_memory_mb<=4096")
-    assert done.exit_code == 0, done.output
-    first = "On tiles (quick profile) exact is best: AUPRO 0.30 90.0 within latency_p95_ms<=22 and peak_memory_mb<=4096"
-    assert done.stdout.startswith(first)
-    again = invoke(run, "--under", "latency_p95_ms<=22", "--under", "peak_memory_mb<=4096")
-    assert again.stdout == done.stdout
-
-
-def test_nothing_within_the_limits_is_exit_code_1(run: Path) -> None:
-    done = invoke(run, "--under", "latency_p95_ms<=8")
-    assert done.exit_code == 1
-    assert done.stdout.startswith("On tiles (quick profile) nothing keeps latency_p95_ms<=8: fast comes closest")
-
-
-def test_json_and_csv_hold_the_same(run: Path) -> None:
-    limits = ("--under", "latency_p95_ms<=22")
-    (selection,) = json.loads(invoke(run, *limits, "--format", "json").stdout)
-    assert (selection["best"], selection["limits"]) == ("exact", ["latency_p95_ms<=22"])
-    assert selection["margin"] == {
-        "runner_up": "fast", "value": 0.05, "seeds": 1, "interval": None, "tells_apart": None,
-    }  # fmt: skip
-    rows = list(csv.DictReader(io.StringIO(invoke(run, *limits, "--format", "csv").stdout)))
-    assert [row["candidate"] for row in rows] == [one["candidate"] for one in selection["candidates"]]
-    assert [row["status"] for row in rows] == ["best", "eligible", "eligible", "over a limit", "over a limit"]
-    assert rows[0]["value"] == "0.9"
-    assert selection["candidates"][0]["latency_p95_ms_interval"] == [18, 20]
-    assert rows[0]["latency_p95_ms_high"] == "20.0"
-
-
-@pytest.mark.parametrize("suffix", front_plot.SUFFIXES)
-def test_a_picture_is_written_for_every_suffix(run: Path, tmp_path: Path, suffix: str) -> None:
-    file = tmp_path / "new" / f"front{suffix}"
-    assert invoke(run, "--plot", file).exit_code == 0
-    assert [child.name for child in file.parent.iterdir()] == [file.name]
-    content = file.read_bytes()
-    if suffix == ".png":
-        assert min(Image.open(file).size) > 600
-    elif suffix == ".svg":
-        assert ElementTree.fromstring(content).tag.endswith("svg")
-    else:
-        assert content.startswith(b"%PDF")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--plot", "front.jpg"], "--plot front.jpg: expected a file name that ends in .png, .svg or .pdf"),
-        (["--under", "latency_p95_ms<=20,p<=3"], "--under p<=3: unknown quantity 'p'"),
-        (["--under", "latency_p95_ms<20"], "--under latency_p95_ms<20: only <= is known here"),
-        (["--metric", "aupro"], "did you mean 'aupro_30'"),
-        (["--metric", "overkill_rate", "--plot", "front.svg"], "nothing to draw"),
-        (["--filter", "method=none"], "--filter method=none: unknown method"),
-    ],
-)
-def test_what_is_wrong_is_one_line(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    done = invoke(run, *arguments)
-    assert done.exit_code == 2
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert not done.stdout
-    assert [child.name for child in tmp_path.iterdir()] == ["run"]
-
-
-def test_a_picture_is_of_one_table(run: Path, tmp_path: Path) -> None:
-    keep(run, changed(candidate("a", 0.9), profile="paper"))
-    done = invoke(run, "--plot", tmp_path / "front.svg")
-    assert done.exit_code == 2
-    assert "--plot draws one table, and here are 2; choose with --filter" in done.stderr
-    assert not (tmp_path / "front.svg").exists()
-    assert invoke(run, "--plot", tmp_path / "front.svg", "--filter", "profile=quick").exit_code == 0
-
-
-def test_a_picture_that_cannot_be_written_leaves_nothing(run: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    done = invoke(run, "--plot", tmp_path / "file" / "front.svg")
-    assert done.exit_code == 2
-    assert "cannot be written" in done.stderr
-    assert not done.stdout

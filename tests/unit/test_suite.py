@@ -164,6 +164,8 @@ def test_overrides_have_the_last_word(read: Callable[..., Any]) -> None:
         ({"hetmm.alpha": "0.5"}, "--set hetmm.alpha: unknown key"),
         ({"seeds": "zero"}, "expected a whole number or a list of them"),
         ({"protocol.evaluate_at": "somewhere"}, "protocol.evaluate_at: Input should be 'input' or 'image'"),
+        ({"latency": "3"}, "--set latency=3: expected null, which leaves it out, or latency.KEY=VALUE"),
+        ({"protocol": "null"}, "--set protocol: unknown key"),
         ({"padim.weights": "[1]"}, "padim.weights: Input should be a valid string"),
     ],
 )
@@ -171,6 +173,11 @@ def test_wrong_overrides_are_refused(read: Callable[..., Any], overrides: dict[s
     with pytest.raises(InputError) as error:
         planned(read(GOOD), overrides=overrides)
     assert message in str(error.value)
+
+
+def test_latency_can_be_left_out(read: Callable[..., Any]) -> None:
+    assert planned(read(GOOD)).latency is not None
+    assert planned(read(GOOD), overrides={"latency": "null"}).latency is None
 
 
 def test_filters_keep_and_refuse(read: Callable[..., Any]) -> None:
