@@ -20,9 +20,8 @@ install: .venv/installed  ## make .venv, build the native ops, install pybench (
 run: install  ## the main job: MVTec AD's objects, rotated and cropped, with every method
 	$(BIN)/pybench run suites/mvtec_rto.yaml
 
-# In the order of the folders, which has the files that take longest, tests/cluster, first.
 test: install  ## the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=15
 
 lint: install  ## ruff and mypy
 	$(BIN)/ruff check .

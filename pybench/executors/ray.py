@@ -43,24 +43,14 @@ class RayExecutor:
         address: of a running cluster (``auto`` finds one on this machine); None starts one here and ends it on close.
 
     Raises:
-        InputError: the cluster cannot be reached.
+        InputError: the cluster cannot be reached, or none be started here.
     """
 
     def __init__(self, address: str | None) -> None:
-        try:
-            if address is None:
-                ray.init(
-                    address="local",
-                    num_cpus=usable_cores(),
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    configure_logging=True,
-                )
-            else:
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise InputError(f"--address {address}: cannot join this Ray cluster: {error}") from error
+        if address is None:
+            _start()
+        else:
+            _join(address)
         # Retries are ours, because Ray's would not tell when a trial was begun, and would begin one that hung again.
         self._trial = ray.remote(max_retries=0, num_returns="streaming")(locked_trial)
         self._latency = ray.remote(max_retries=0)(measured_latency)
@@ -213,6 +203,27 @@ class RayExecutor:
             for stream, task in in_flight.items():
                 if task.is_late():
                     ray.cancel(stream, force=True)
+
+
+def _start() -> None:
+    try:
+        ray.init(
+            address="local",
+            num_cpus=usable_cores(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+        )
+    except Exception as error:  # Ray raises this very class where its processes take longer than it waits for them
+        raise InputError(f"Ray cannot be started on this machine ({error}); --executor inline does without") from error
+
+
+def _join(address: str) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(f"--address {address}: cannot join this Ray cluster: {error}") from error
 
 
 def _alive() -> dict[str, dict[str, float]]:

@@ -15,6 +15,7 @@ from pybench.records import Record
 from pybench.run import run
 from pybench.store import Store
 from pybench.suite import load_suite
+from pybench.types import InputError
 
 from .listeners import Quiet
 
@@ -49,6 +50,15 @@ def make_plan(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) 
 def records(planned: Plan, folder: Path, executor: object) -> dict[str, Record]:
     results = run(planned, Store(folder), lambda: executor, force=False, listener=Quiet())  # type: ignore[arg-type,return-value]
     return {f"{result.record.spec.category}/{result.record.spec.method}": result.record for result in results}
+
+
+def test_a_ray_that_does_not_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_slow(**options: object) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr("ray.init", too_slow)
+    with pytest.raises(InputError, match=r"cannot be started .* timed out .*; --executor inline does without"):
+        RayExecutor(None)
 
 
 def test_ray_and_inline_give_identical_metrics(cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
