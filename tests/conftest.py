@@ -91,8 +91,8 @@ PLUGINS = {
         "pass",
     ),
     "waits": (
-        "Waits until its marker file is there.",
-        "while not Path(self.params.marker).exists(): time.sleep(0.02)",
+        "Says that it waits, and does until its marker file is there.",
+        "self.context.report('waiting')\n        while not Path(self.params.marker).exists(): time.sleep(0.02)",
         "pass",
     ),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ import pytest
 from pybench import registry
 from pybench.executors.ray import RayExecutor
 from pybench.plan import plan
-from pybench.records import Record
 from pybench.run import run
 from pybench.store import Store
 from pybench.suite import load_suite
@@ -21,23 +22,31 @@ from pybench.suite import load_suite
 from .listeners import Quiet
 
 ray_cluster = pytest.importorskip("ray.cluster_utils")
-# Ray asks its nodes seldom: a machine that hangs is missed after a minute. Here after three seconds.
+# Ray asks its nodes seldom: a machine that hangs is missed after a minute. Here after some seconds.
 QUICKLY = {"health_check_period_ms": 500, "health_check_timeout_ms": 1000, "health_check_failure_threshold": 3}
 
 
-class Freezing(Quiet):
-    """Freezes a node, its workers first, when the first trial is told."""
+class Frost:
+    """Freezes a node, its workers first, as soon as two trials have begun; then lets trials come to their end."""
 
-    def __init__(self, node: Any) -> None:
+    def __init__(self, node: Any, underway: Path, marker: Path) -> None:
         self.raylet: int = node.all_processes["raylet"][0].process.pid
-        self.is_frozen = False
+        self.underway, self.marker = underway, marker
+        self.frozen: list[int] = []
 
-    def trial(self, record: Record, *, reused: bool) -> None:
-        if not self.is_frozen:
-            self.is_frozen = True
-            children = Path(f"/proc/{self.raylet}/task/{self.raylet}/children").read_text().split()
-            for process in [*map(int, children), self.raylet]:
-                os.kill(process, signal.SIGSTOP)
+    def fall(self) -> None:
+        while len(list(self.underway.glob("*/progress"))) < 2:
+            time.sleep(0.05)
+        children = Path(f"/proc/{self.raylet}/task/{self.raylet}/children").read_text().split()
+        for process in [*map(int, children), self.raylet]:
+            os.kill(process, signal.SIGSTOP)
+            self.frozen.append(process)
+        self.marker.touch()
+
+    def clear(self) -> None:
+        """What is frozen does not notice that the cluster has ended."""
+        for process in self.frozen:
+            os.kill(process, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -52,16 +61,19 @@ def cluster() -> Iterator[Any]:
 def test_a_hung_node_is_given_up(
     cluster: Any, data_root: Path, plugins: Path, write_suite: Callable[..., Path], tmp_path: Path
 ) -> None:
+    """Each of two nodes begins a trial and waits in it; then one of them hangs."""
     hung, _ = cluster.add_node(num_cpus=1), cluster.add_node(num_cpus=1)
     registry.add_plugins(plugins)
-    suite = write_suite("slow", extra="latency: null\nseeds: [0, 1, 2, 3]")
-    planned = plan(*load_suite(str(suite)), profile="paper", data_root=data_root)
-    listener = Freezing(hung)
-    results = run(
-        planned, Store(tmp_path / "run"), lambda: RayExecutor(cluster.address), force=False, listener=listener
-    )
-    assert listener.is_frozen
-    assert [result.record.status for result in results] == ["ok"] * 8
-    lost = [attempt for result in results for attempt in result.record.attempts]
-    assert lost, "the node ran nothing when it froze"
-    assert all("NodeDiedError" in attempt.reason for attempt in lost)
+    suite = write_suite("waits", extra="latency: null\nseeds: [0, 1, 2]")
+    marker, store = tmp_path / "marker", Store(tmp_path / "run")
+    overrides = {"waits.marker": str(marker)}
+    planned = plan(*load_suite(str(suite)), profile="paper", data_root=data_root, overrides=overrides)
+    frost = Frost(hung, store.underway, marker)
+    threading.Thread(target=frost.fall, daemon=True).start()
+    try:
+        results = run(planned, store, lambda: RayExecutor(cluster.address), force=False, listener=Quiet())
+    finally:
+        frost.clear()
+    assert [result.record.status for result in results] == ["ok"] * 6
+    (lost,) = (attempt for result in results for attempt in result.record.attempts)
+    assert "NodeDiedError" in lost.reason
