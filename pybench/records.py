@@ -211,7 +211,6 @@ class LatencyTaken(BaseModel):
     resources: Resources
     profile: str
     code_version: str
-    started: str = Field("", description="when its machine was free for it; a fit, where one is needed, comes first")
     finished: str
 
 
@@ -239,6 +238,7 @@ class Latency(LatencyTaken):
     processes: tuple[ProcessTiming, ...] = ()
     flags: tuple[str, ...]
     manifest: dict[str, Any]
+    started: str = Field("", description="when its machine was free for it; a fit, where one is needed, comes first")
 
     @property
     def missing_share(self) -> float | None:
@@ -253,6 +253,7 @@ class LatencyFailure(LatencyTaken):
     status: Status
     reason: str
     traceback: str = ""
+    started: str
 
 
 @dataclass(frozen=True, slots=True)
