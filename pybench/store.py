@@ -159,13 +159,14 @@ def find_runs(name: str | Path) -> list[Store]:
     Raises:
         InputError: there is no record in any of these.
     """
-    for folder in (Path(name), Path("results") / name):
+    looked_in = list(dict.fromkeys((Path(name), Path("results", name))))  # one folder where the path is absolute
+    for folder in looked_in:
         below = sorted(child for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
         runs = [store for store in map(Store, [folder, *below]) if any(store._record_paths())]
         if runs:
             return runs
     known = [child.name for child in Path("results").iterdir() if child.is_dir()] if Path("results").is_dir() else []
-    raise InputError(f"{name}: no records in this folder, nor in results/{name}; {unknown('run', str(name), known)}")
+    raise InputError(f"no records in {' or '.join(map(str, looked_in))}; {unknown('run', str(name), known)}")
 
 
 def load_results(run: str | Path) -> pandas.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -235,8 +236,16 @@ def test_results_load_as_one_row_per_trial(make_plan: Callable[..., Plan], tmp_p
         assert len(frame) == 4
         assert set(frame["status"]) == {"ok", "failed"}
         assert frame["metrics.image_auroc"].notna().sum() == 2
-    with pytest.raises(InputError, match="no records"):
+
+
+def test_a_run_that_is_nowhere_is_refused_by_the_folders_looked_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"^no records in {re.escape(str(tmp_path))}/nothing; unknown run"):
         find_runs(tmp_path / "nothing")
+    with pytest.raises(InputError, match=r"^no records in nothing or results/nothing; unknown run 'nothing'"):
+        find_runs("nothing")
 
 
 def test_a_damaged_record_is_named(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
