@@ -215,8 +215,9 @@ def _start() -> None:
             logging_level=logging.ERROR,
             configure_logging=True,
         )
-    except Exception as error:  # Ray raises this very class where its processes take longer than it waits for them
-        raise InputError(f"Ray cannot be started on this machine ({error}); --executor inline does without") from error
+    except Exception as error:  # this very class is what Ray raises where its processes take longer than it waits
+        seen = f"{type(error).__name__}: {error}"
+        raise InputError(f"Ray cannot be started on this machine ({seen}); --executor inline does without") from error
 
 
 def _join(address: str) -> None:

@@ -57,7 +57,7 @@ def test_a_ray_that_does_not_start_says_so(monkeypatch: pytest.MonkeyPatch) -> N
         raise Exception("The current node timed out during startup.")
 
     monkeypatch.setattr("ray.init", too_slow)
-    with pytest.raises(InputError, match=r"cannot be started .* timed out .*; --executor inline does without"):
+    with pytest.raises(InputError, match=r"cannot be started .*\(Exception: .* timed out .*\); --executor inline"):
         RayExecutor(None)
 
 
