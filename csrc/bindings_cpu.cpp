@@ -1,12 +1,12 @@
-#include "pybench/bindings.h"
-#include "pybench/connected_regions.h"
-#include "pybench/depthwise_conv2d.h"
-#include "pybench/fma_peak.h"
-#include "pybench/k_center.h"
-#include "pybench/mutual_match.h"
-#include "pybench/optics.h"
-#include "pybench/perlin_noise.h"
-#include "pybench/simd.h"
+#include "shared/bindings.h"
+#include "cpu/connected_regions/connected_regions.h"
+#include "cpu/depthwise_conv2d/depthwise_conv2d.h"
+#include "cpu/fma_peak/fma_peak.h"
+#include "cpu/k_center/k_center.h"
+#include "cpu/mutual_match/mutual_match.h"
+#include "cpu/optics/optics.h"
+#include "cpu/perlin_noise/perlin_noise.h"
+#include "cpu/shared/simd.h"
 
 namespace py = pybind11;
 

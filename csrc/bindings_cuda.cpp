@@ -1,7 +1,7 @@
-#include "cuda/depthwise_conv2d.h"
-#include "cuda/mutual_match.h"
-#include "cuda/optics.h"
-#include "pybench/bindings.h"
+#include "cuda/depthwise_conv2d/depthwise_conv2d.h"
+#include "cuda/mutual_match/mutual_match.h"
+#include "cuda/optics/optics.h"
+#include "shared/bindings.h"
 
 namespace py = pybind11;
 

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 from torch.optim import Adam
 
-from pybench.geometry import Geometry
-from pybench.losses import focal_loss, ssim_map
-from pybench.maps import mean_filter
+from pybench.images.geometry import Geometry
+from pybench.images.score_maps import mean_filter
 from pybench.stages import stage
-from pybench.synthesis import Foreground, Textures, foreground_blend, perlin_paste, textures_fingerprint
-from pybench.training import Batch, Budget, Training, TrainingParams, stack, train
+from pybench.training.loop import Batch, Budget, Training, TrainingParams, stack, train
+from pybench.training.losses import focal_loss, ssim_map
+from pybench.training.synthesis import Foreground, Textures, foreground_blend, perlin_paste, textures_fingerprint
 from pybench.types import Citation, Context, Images, Method, MethodParams, Prediction
 
 from .networks.defect_map import (

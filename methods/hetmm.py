@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, normalize
 
-from pybench.features import BackboneMethod, BackboneParams
-from pybench.maps import smooth, upsample
+from pybench.backbones.method import BackboneMethod, BackboneParams
+from pybench.images.score_maps import smooth, upsample
 from pybench.ops.mutual_match import Precision, TemplateBank, mutual_match, pack_templates
 from pybench.stages import stage
-from pybench.templates import Selection, select_templates
 from pybench.types import Citation, Context, Images, MethodParams, Prediction
+
+from .networks.hetmm_templates import Selection, select_templates
 
 
 class HetmmParams(BackboneParams):

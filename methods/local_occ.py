@@ -12,11 +12,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss
 
-from pybench.features import BackboneMethod, BackboneParams
-from pybench.maps import upsample
+from pybench.backbones.method import BackboneMethod, BackboneParams
+from pybench.images.score_maps import upsample
 from pybench.stages import stage
-from pybench.synthesis import Textures, outlier_exposure, textures_fingerprint
-from pybench.training import Batch, Budget, Training, TrainingParams, stack, train
+from pybench.training.loop import Batch, Budget, Training, TrainingParams, stack, train
+from pybench.training.synthesis import Textures, outlier_exposure, textures_fingerprint
 from pybench.types import Citation, Context, Images, MethodParams, Prediction
 
 from .networks.local_occ import (

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from pybench.backbones.pretrained import state_digest
-from pybench.geometry import Geometry
-from pybench.losses import ssim_map
-from pybench.maps import mean_filter, median_filter
+from pybench.images.geometry import Geometry
+from pybench.images.score_maps import mean_filter, median_filter
 from pybench.stages import stage
-from pybench.synthesis import Textures, textures_fingerprint
-from pybench.training import Batch, Budget, Training, TrainingParams, stack, train
+from pybench.training.loop import Batch, Budget, Training, TrainingParams, stack, train
+from pybench.training.losses import ssim_map
+from pybench.training.synthesis import Textures, textures_fingerprint
 from pybench.types import Citation, Context, Images, Method, MethodParams, Prediction
 
 from .networks.ndp_net import NdpNetwork, Objective

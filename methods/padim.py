@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from pybench.features import BackboneMethod, BackboneParams
-from pybench.maps import smooth, upsample
+from pybench.backbones.method import BackboneMethod, BackboneParams
+from pybench.images.score_maps import smooth, upsample
 from pybench.stages import stage
 from pybench.types import Citation, Context, Images, Prediction
 

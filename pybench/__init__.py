@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pybench.store import load_results
+    from pybench.results.store import load_results
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_results"]
@@ -17,7 +17,7 @@ __all__ = ["__version__", "load_results"]
 
 def __getattr__(name: str) -> Any:
     if name == "load_results":
-        from pybench.store import load_results
+        from pybench.results.store import load_results
 
         return load_results
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

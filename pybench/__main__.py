@@ -1,5 +1,5 @@
 """``python -m pybench`` is the command ``pybench``."""
 
-from pybench.cli import main
+from pybench.cli.app import main
 
 main()

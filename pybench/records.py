@@ -61,8 +61,9 @@ class Resources(BaseModel):
 class TrialSpec(BaseModel):
     """One trial in primitives only: workers receive this, never objects. ``label`` is what its suite calls it.
 
-    ``evaluate_on`` names the images that are predicted: the test set; a validation set, which ``pybench.validation``
-    makes of normal images alone; or ``oracle``, the test set where its labels are used to choose something.
+    ``evaluate_on`` names the images that are predicted: the test set; a validation set, which
+    ``pybench.trial.validation`` makes of normal images alone; or ``oracle``, the test set where its labels are used to
+    choose something.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

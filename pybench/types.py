@@ -78,7 +78,7 @@ class Saturation:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image of a split, by reference; ``pybench.images`` decodes it.
+    """One image of a split, by reference; ``pybench.images.loading`` decodes it.
 
     ``label`` is 0 (normal) or 1 (anomalous). ``defect_type`` may have a kind before a slash (``logical/cable_swap``).
     ``masks`` holds one file per annotation channel; an anomalous sample without any counts for image metrics and is

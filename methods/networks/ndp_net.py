@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from pybench.synthesis import Textures, perlin_paste
-from pybench.training import Batch
+from pybench.training.loop import Batch
+from pybench.training.synthesis import Textures, perlin_paste
 
 from .ndp_net_attention import ReferenceAttention, feature_repair_loss
 from .ndp_net_autoencoder import Decoder, Encoder, defect_perception_loss, layer_channels

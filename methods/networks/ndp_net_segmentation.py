@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pybench.losses import focal_loss
-from pybench.maps import upsample
+from pybench.images.score_maps import upsample
+from pybench.training.losses import focal_loss
 
 from .ndp_net_autoencoder import convolution, layer_channels, resized_mask
 

@@ -18,14 +18,14 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 from torch.nn.functional import binary_cross_entropy_with_logits as _entropy
 from torch.optim import AdamW
 
-from pybench import durable
 from pybench.backbones.adapted_network import AdaptedNetwork
 from pybench.backbones.filter_bank import FilterBank
-from pybench.learning_rate import find_rate
-from pybench.synthesis import Textures
-from pybench.training import Batch, Batches, Budget, Training, TrainingParams, train
+from pybench.disk import atomic_files
+from pybench.training.learning_rate import find_rate
+from pybench.training.loop import Batch, Batches, Budget, Training, TrainingParams, train
+from pybench.training.synthesis import Textures
+from pybench.training.varied_defects import varied_defects
 from pybench.types import Context
-from pybench.varied_defects import varied_defects
 
 _BATCH = 12  # images a step
 _REFERENCES = 3  # every third image of a batch
@@ -86,7 +86,7 @@ def _rate(matching: Matching, batches: Batches, context: Context) -> float:
 
     rate = find_rate(matching, loss, partial(_optimizer, matching))
     if file is not None:
-        durable.write(file, repr(rate).encode())
+        atomic_files.write(file, repr(rate).encode())
     return rate
 
 

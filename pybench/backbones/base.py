@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pybench.geometry import Geometry
+from pybench.images.geometry import Geometry
 from pybench.types import Images
 
 

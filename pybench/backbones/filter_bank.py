@@ -20,7 +20,7 @@ from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from pybench.backbones.base import Backbone
 from pybench.backbones.whitening import Whitening
-from pybench.geometry import Geometry
+from pybench.images.geometry import Geometry
 from pybench.types import Images
 
 LAYERS = (1, 2, 3, 4)

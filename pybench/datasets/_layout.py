@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pybench.decoding import IMAGE_SUFFIXES, Alpha
+from pybench.images.decoding import IMAGE_SUFFIXES, Alpha
 from pybench.types import DatasetInfo, InputError, Sample
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pybench.datasets._layout import existing_mask, image_files, no_such_part, require_folder, subfolders
-from pybench.decoding import read_array
+from pybench.images.decoding import read_array
 from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
 
 STEP = 5

@@ -21,7 +21,7 @@ from pybench.datasets._layout import (
     require_folder,
     subfolders,
 )
-from pybench.decoding import Alpha
+from pybench.images.decoding import Alpha
 from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
 
 OBJECTS = ("bottle", "cable", "capsule", "hazelnut", "metal_nut", "pill", "screw", "toothbrush", "transistor", "zipper")

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pybench.datasets._layout import no_such_part
 from pybench.datasets.mvtec_ad import CATEGORIES, test_samples, training_samples
-from pybench.paths import cache_folder
+from pybench.disk.paths import cache_folder
 from pybench.types import Citation, Dataset, DatasetInfo, DatasetOptions, InputError, Part, Sample
 
 

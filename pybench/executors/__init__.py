@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from pybench.planning.suite import LatencyProtocol
 from pybench.records import Latency, LatencyFailure, Outcome
-from pybench.suite import LatencyProtocol
-from pybench.trial import Job
+from pybench.trial.run_trial import Job
 
 
 class Executor(Protocol):

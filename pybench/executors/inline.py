@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pybench.latency import measure
-from pybench.node_lock import node_lock
+from pybench.latency.measure import measure
+from pybench.machine.machine_lock import node_lock
+from pybench.planning.suite import LatencyProtocol
 from pybench.records import Latency, LatencyFailure, Outcome
-from pybench.suite import LatencyProtocol
-from pybench.trial import Job, run_trial
+from pybench.trial.run_trial import Job, run_trial
 
 
 class InlineExecutor:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pybench import registry
-from pybench.code_version import code_version
+from pybench.disk.paths import cache_folder
 from pybench.executors import shipping
 from pybench.executors.shipping import Plugins, Shipment
-from pybench.paths import cache_folder
 from pybench.records import Outcome
-from pybench.trial import Job, now, run_trial, unfinished
+from pybench.trial.code_version import code_version
+from pybench.trial.run_trial import Job, now, run_trial, unfinished
 from pybench.types import InputError
 
 

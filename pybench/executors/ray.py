@@ -19,13 +19,13 @@ import ray
 from ray import ObjectRefGenerator
 from ray.exceptions import NodeDiedError, RayError
 
-from pybench.environment import usable_cores
-from pybench.executors.needs import Needs
+from pybench.executors.demand import Needs
 from pybench.executors.node import Refused
 from pybench.executors.ray_task import Depot, Sent, SentBack, Task, locked_trial, lost_latency, measured_latency
+from pybench.machine.environment import usable_cores
+from pybench.planning.suite import LatencyProtocol
 from pybench.records import Latency, LatencyFailure, Outcome
-from pybench.suite import LatencyProtocol
-from pybench.trial import Job, now
+from pybench.trial.run_trial import Job, now
 from pybench.types import InputError
 
 _SECONDS_BETWEEN_LOOKS = 5.0  # at the cluster's nodes, which come and go

@@ -16,15 +16,16 @@ import ray
 from ray import ObjectRef, ObjectRefGenerator
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
-from pybench import data, underway
 from pybench.executors import node, shipping
 from pybench.executors.node import Lacking, Order, Refused
 from pybench.executors.shipping import Plugins, Shipment
-from pybench.latency import failure, measure
-from pybench.node_lock import node_lock
+from pybench.latency.measure import failure, measure
+from pybench.machine.machine_lock import node_lock
+from pybench.planning.suite import LatencyProtocol
 from pybench.records import Attempt, Latency, LatencyFailure, Outcome, Status
-from pybench.suite import LatencyProtocol
-from pybench.trial import Job, how_it_failed, now, unfinished
+from pybench.trial import progress_file
+from pybench.trial.run_trial import Job, how_it_failed, now, unfinished
+from pybench.trial.samples import load_samples
 from pybench.types import InputError
 
 _RETRIES = 3  # of a trial whose worker or node died
@@ -73,7 +74,7 @@ class Depot:
     def data(self, job: Job) -> Sent:
         """A job's samples, and their files in chunks; the tasks that were given older ones keep these alive."""
         if job.fingerprint not in self._shipments:
-            shipment, files = shipping.pack(data.load(job.spec, job.data_root))
+            shipment, files = shipping.pack(load_samples(job.spec, job.data_root))
             while len(self._shipments) >= _SHIPMENTS:
                 del self._shipments[next(iter(self._shipments))]
             chunks = [ray.put(chunk) for chunk in shipping.chunks(files)]
@@ -142,7 +143,7 @@ class Task:
 
     def _last_words(self) -> str:
         """What the trial reported last, where that can be seen from here."""
-        words = "" if self.job.underway is None else underway.last_line(self.job.underway)
+        words = "" if self.job.underway is None else progress_file.last_line(self.job.underway)
         return f"; its last words: {words}" if words else ""
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from pybench import data, durable
-from pybench.data import TrialData
+from pybench.disk import atomic_files
+from pybench.disk.compute_once import locked
+from pybench.disk.paths import cache_folder
 from pybench.hashing import digest
-from pybench.images import fingerprint
-from pybench.kept import locked
-from pybench.paths import cache_folder
+from pybench.images.loading import fingerprint
 from pybench.records import TrialSpec
+from pybench.trial.samples import TrialData, load_samples
 from pybench.types import InputError, Sample
 
 CHUNK = 64 * 2**20  # bytes: more at once would push trials' memory and other objects out of a node's object store
@@ -135,7 +135,7 @@ def _found(spec: TrialSpec, wanted: str, data_root: Path | None) -> TrialData | 
     own = os.environ.get("PYBENCH_DATA")
     for root in dict.fromkeys([Path(own).expanduser(), data_root] if own else [data_root]):
         try:
-            samples = data.load(spec, root)
+            samples = load_samples(spec, root)
         except (InputError, OSError):
             continue
         if _is(samples, wanted):
@@ -161,7 +161,7 @@ def receive(shipment: Shipment, stream: Iterable[bytes], known_as: str) -> Trial
         InputError: the cache cannot be written, or the stream ends too early.
     """
     folder = unpack(shipment.contents, stream, _folder())
-    durable.write(_folder() / f"{known_as}.json", TypeAdapter(Shipment).dump_json(shipment))
+    atomic_files.write(_folder() / f"{known_as}.json", TypeAdapter(Shipment).dump_json(shipment))
     return _moved(shipment.samples, lambda path: folder / path)
 
 

@@ -23,11 +23,11 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from pybench.environment import environment
+from pybench.disk.compute_once import locked
+from pybench.disk.paths import cache_folder
 from pybench.gate.process import Side, SideError
 from pybench.gate.revisions import Repository, Revision
-from pybench.kept import locked
-from pybench.paths import cache_folder
+from pybench.machine.environment import environment
 
 _KEPT = 8  # environments, a few megabytes each; the one that was not used for longest goes first
 _NOT_BUILT_FROM = {".ci", ".github", "docs", "results", "tests"}  # at the top of the tree

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pybench.gate.process import CaseError, Side, SideError, Source, Worker, WorkerDied
 from pybench.gate.rule import PROCESS_PAIRS, CaseResult, Pairs, Verdict, judged, ratio_of
-from pybench.node_lock import node_lock
+from pybench.machine.machine_lock import node_lock
 from pybench.registry import unknown
 from pybench.types import InputError
 

@@ -14,12 +14,14 @@ from typing import Any
 
 import torch
 
-from pybench import data, registry, strict_yaml
-from pybench.images import DecodedImages
-from pybench.plan import plan
+from pybench import registry
+from pybench.images.loading import DecodedImages
+from pybench.planning import strict_yaml
+from pybench.planning.plan import plan
+from pybench.planning.suite import load_suite
 from pybench.records import TrialSpec
-from pybench.suite import load_suite
-from pybench.trial import Job, build_method
+from pybench.trial.run_trial import Job, build_method
+from pybench.trial.samples import load_samples
 from pybench.types import Method, Sample
 
 Call = Callable[[int], object]
@@ -57,7 +59,7 @@ def _fit(spec: TrialSpec, root: Path | None) -> tuple[Method, DecodedImages, str
     """The fitted method, the test images, and what names all images that were seen."""
     cls: type[Method] = registry.load("method", spec.method)
     cls.prepare(strict_yaml.validate(cls.Params, spec.params))
-    samples = data.load(spec, root)
+    samples = load_samples(spec, root)
     method = build_method(Job(spec, root, (), "", "", {}))
     method.fit(DecodedImages(samples.train))
     return method, DecodedImages(samples.test), _digest([*samples.train, *samples.test])

@@ -13,8 +13,8 @@ from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined]  # 20 tim
 from pybench.ops.dispatch import Implementation, Op, capsule, cuda, current_stream, native
 from pybench.types import InputError
 
-# On a GPU, the gradient for the weight is summed up in parts of at least so many rows of an image
-# (csrc/cuda/depthwise_conv2d.cu), as many as make about so many planes over all channels: enough for a large GPU.
+# On a GPU (csrc/cuda/depthwise_conv2d), the gradient for the weight is summed up in parts of at least so many rows of
+# an image, as many as make about so many planes over all channels: enough for a large GPU.
 GRADIENT_ROWS, GRADIENT_PLANES = 16, 2048
 
 

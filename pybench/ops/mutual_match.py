@@ -12,7 +12,7 @@ from torch.nn import functional
 from pybench.ops.dispatch import Implementation, Op, capsule, cuda, current_stream, native
 from pybench.types import InputError
 
-# The bank lies in panels of this many templates, so that vector lanes are templates (csrc/include/pybench).
+# The bank lies in panels of this many templates, so that vector lanes are templates (csrc/cpu/mutual_match).
 PANEL_LANES = 16
 # A component v of a unit vector is round(v * FIXED_ONE) in 16-bit fixed point, at most FIXED_ONE - 1 either way;
 # NOT_A_NUMBER is the first component of a vector that held a NaN or an infinity.
@@ -20,7 +20,7 @@ FIXED_ONE = 1 << 15
 NOT_A_NUMBER = -FIXED_ONE
 # Vectors shorter than this are scaled by it instead of by their length: a zero vector stays zero.
 EPSILON = 1e-12
-# On a GPU, rows of the query hold as many halves for as many rows of a panel (csrc/cuda/mutual_match.cu).
+# On a GPU, rows of the query hold as many halves for as many rows of a panel (csrc/cuda/mutual_match/mutual_match.cu).
 CHUNK_ROWS, CHUNK_HALVES = 64, 128
 LARGEST_WINDOW = 61
 # The reference gathers windows of the query for as many rows as fit into this many bytes.

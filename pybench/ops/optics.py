@@ -18,7 +18,7 @@ Center = Literal["medoid", "mean"]
 # Decimals that scikit-learn's OPTICS rounds distances to: the precision of float64.
 ROUNDING = 15
 # A GPU works on as many positions at a time as need about so much memory, with at most so many examples each
-# (csrc/cuda/optics.h). Vectors shorter than EPSILON are divided by it instead of by their length.
+# (csrc/cuda/optics/optics.h). Vectors shorter than EPSILON are divided by it instead of by their length.
 CHUNK_BYTES = 1 << 29
 MOST_EXAMPLES = 2048
 EPSILON = 1e-12

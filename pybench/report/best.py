@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pybench.limits import QUANTITIES, Limit
 from pybench.report.markdown import pipe_table
 from pybench.report.names import metric_words, two_lines
 from pybench.report.selection import Candidate, Margin, Selection
 from pybench.report.table import milliseconds
+from pybench.results.constraints import QUANTITIES, Limit
 
 _FRONT = "o"
 _REASON = ("", "verdict")

@@ -29,7 +29,7 @@ def metrics() -> list[dict[str, Any]]:
 
 def suites() -> list[dict[str, Any]]:
     """name, title, datasets, methods and profiles of the suites that come with pybench."""
-    from pybench.suite import load_suite, suite_names
+    from pybench.planning.suite import load_suite, suite_names
 
     rows = []
     for name in suite_names():

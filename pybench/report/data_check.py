@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import track
 
-from pybench import registry, strict_yaml
-from pybench.images import read_defects, read_image, read_mask
+from pybench import registry
+from pybench.images.loading import read_defects, read_image, read_mask
+from pybench.planning import strict_yaml
 from pybench.types import Dataset, InputError, Sample
 
 Options = TypeVar("Options", bound=BaseModel)

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from pybench import durable
+from pybench.disk import atomic_files
+from pybench.report.label_placement import nearest, place
 from pybench.report.names import metric_words
-from pybench.report.placing import nearest, place
 from pybench.report.selection import Candidate, Selection
 from pybench.types import InputError
 
@@ -61,7 +61,7 @@ def save(selection: Selection, file: Path) -> None:
         figure = draw(selection)
         when = {".png": "Creation Time", ".svg": "Date", ".pdf": "CreationDate"}[file.suffix]
         figure.savefig(content, format=file.suffix[1:], dpi=_DPI, metadata={when: None})
-    durable.write(file, content.getvalue())
+    atomic_files.write(file, content.getvalue())
 
 
 def draw(selection: Selection) -> Figure:

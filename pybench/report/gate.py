@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pybench.environment import environment
 from pybench.gate.between import Gated
 from pybench.gate.explain import explain
 from pybench.gate.instructions import describe
 from pybench.gate.rule import CaseResult, Verdict, exit_code
+from pybench.machine.environment import environment
 
 _HEADINGS = ("case", "base", "head", "head / base", "95 % interval", "verdict")
 _STYLES = {Verdict.passed: "green", Verdict.faster: "green", Verdict.noisy: "yellow", Verdict.new: "yellow"}

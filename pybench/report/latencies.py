@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pybench.environment import machine
+from pybench.machine.environment import machine
 from pybench.records import Latency, LatencyFailure, Result
-from pybench.report.flat import latency_object
 from pybench.report.markdown import pipe_table
 from pybench.report.names import choose_metrics, listed, two_lines
 from pybench.report.notes import latency_notes
 from pybench.report.summary import column_key, columns_of
 from pybench.report.table import milliseconds
+from pybench.results.flat import latency_object
 from pybench.stages import STAGES
 
 _PADDING = 3  # of every column, its rule included

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pybench.environment import machine
+from pybench.machine.environment import machine
 from pybench.records import Latency, LatencyFailure, Protocol, Record, RtoOptions
 from pybench.report.names import STATUS_WORDS, UNDEFINED, listed, metric_words
 

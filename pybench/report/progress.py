@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from pybench import underway
 from pybench.records import Latency, LatencyFailure, Record, Result, TrialSpec
 from pybench.report.names import STATUS_WORDS, choose_metrics, metric_words
 from pybench.report.notes import first_line
 from pybench.report.summary import columns_of, group_key, summarise
 from pybench.report.table import VALUE_WIDTH, Block, arrange, header_lines, label_width, milliseconds, row_texts
+from pybench.trial import progress_file
 
 _RULE = " | "
 _MOST_WITH_ROWS = 2_000  # trials; the rows of more are not for a screen, and what they need not for memory
@@ -228,7 +228,7 @@ class _Now(ProgressColumn):
         self.going, self.folder = going, folder
 
     def render(self, task: Task) -> Text:
-        reported = None if self.folder is None else underway.latest(self.folder)
+        reported = None if self.folder is None else progress_file.latest(self.folder)
         name, line = reported or ("", "")
         spec = self.going.get(name.partition("-")[0])
         return Text(task.fields["now"] if spec is None else f"{_name(spec)}: {line}", style="dim")

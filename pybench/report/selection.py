@@ -10,12 +10,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pybench import limits, pareto, registry
-from pybench.environment import machine
-from pybench.limits import Limit
+from pybench import registry
+from pybench.machine.environment import machine
 from pybench.records import Latency, Record, Result, TrialSpec
 from pybench.report import notes
-from pybench.report.flat import flatten
 from pybench.report.names import (
     STATUS_WORDS,
     UNDEFINED,
@@ -26,6 +24,9 @@ from pybench.report.names import (
     metric_words,
 )
 from pybench.report.summary import Cell, Seed, column_key, columns_of, compared, distinct_latencies, grouped
+from pybench.results import constraints, pareto
+from pybench.results.constraints import Limit
+from pybench.results.flat import flatten
 from pybench.types import InputError
 
 _CONFIDENCE = 0.95
@@ -176,8 +177,8 @@ def _candidates(
     candidates = []
     for column in columns:
         latencies = distinct_latencies(own[column.key])
-        measured = limits.measured(latencies) if latencies else {}
-        intervals = limits.intervals(latencies) if latencies else {}
+        measured = constraints.measured(latencies) if latencies else {}
+        intervals = constraints.intervals(latencies) if latencies else {}
         value = values.means.get((column.key, metric), Cell(text=UNDEFINED))
         reason = unfit[column.key]
         if not reason and value.value is None:
@@ -297,7 +298,7 @@ def _measurement_notes(candidates: Sequence[Candidate]) -> list[str]:
     found = notes.latency_notes(latencies)
     several = [candidate for candidate in candidates if len(candidate.latencies) > 1]
     for candidate in several:
-        slowest = max(candidate.latencies, key=limits.QUANTITIES["latency_p95_ms"])
+        slowest = max(candidate.latencies, key=constraints.QUANTITIES["latency_p95_ms"])
         where = f"{slowest.dataset}/{slowest.category} at {slowest.image_width}x{slowest.image_height}"
         found.append(f"{candidate.label}: the slowest of {len(candidate.latencies)} latencies counts, on {where}")
     machines: dict[str, list[str]] = {}

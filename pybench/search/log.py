@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from pybench import durable
+from pybench.disk import atomic_files
 from pybench.records import TrialSpec
-from pybench.search.loop import Sample, Search
 from pybench.search.prepare import Prepared
+from pybench.search.search import Sample, Search
 
 ORACLE = "_oracle"  # ends the name of every number that was measured on the test set
 
@@ -28,12 +28,12 @@ def write(folder: Path, prepared: Prepared, search: Search) -> Path | None:
     Raises:
         InputError: the folder cannot be written.
     """
-    durable.write(folder / "search.json", (json.dumps(content(prepared, search), indent=1) + "\n").encode())
+    atomic_files.write(folder / "search.json", (json.dumps(content(prepared, search), indent=1) + "\n").encode())
     best = search.best
     if best is None:
         return None
     file = folder / f"best{ORACLE if prepared.is_oracle else ''}.yaml"
-    durable.write(file, _suite(prepared, search, best).encode())
+    atomic_files.write(file, _suite(prepared, search, best).encode())
     return file
 
 

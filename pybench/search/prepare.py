@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pybench import registry, strict_yaml
-from pybench.plan import Plan, plan
+from pybench import registry
+from pybench.planning import strict_yaml
+from pybench.planning.plan import Plan, plan
+from pybench.planning.search_space import Space, declared, of_suite
+from pybench.planning.suite import Suite
+from pybench.planning.trial_list import Listed
 from pybench.records import TrialSpec
 from pybench.registry import unknown
-from pybench.search.space import Space, declared, of_suite
-from pybench.specs import Listed
-from pybench.suite import Suite
 from pybench.types import InputError, Method
 
 _OF_FOLDS = {"overkill_rate", "escape_rate"}  # metrics that need normal images held out of the fit
@@ -46,7 +47,7 @@ def prepare(
     """Plan the trials of a suite's first entry of a method.
 
     What ``overrides`` set of the method's parameters stays as it is set; of the others the suite's ``search``, or else
-    what the method declares, is searched. ``options`` are those of ``pybench.plan.plan``.
+    what the method declares, is searched. ``options`` are those of ``pybench.planning.plan.plan``.
 
     Raises:
         InputError: a name, key or value that cannot be used, or nothing to search.

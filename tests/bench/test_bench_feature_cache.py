@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pybench import data
-from pybench.images import fingerprint
-from pybench.plan import plan
-from pybench.suite import load_suite
-from pybench.trial import Job, run_trial
+from pybench.images.loading import fingerprint
+from pybench.planning.plan import plan
+from pybench.planning.suite import load_suite
+from pybench.trial.run_trial import Job, run_trial
+from pybench.trial.samples import load_samples
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", "wide_resnet50_2"])
@@ -32,7 +32,7 @@ def test_patchcore(
     overrides = {"params.backbone": backbone, "params.weights": "random", "protocol.threshold_folds": "2"}
     suite = load_suite(str(write_suite("patchcore", categories="[lid]")))
     spec = plan(*suite, profile="paper", data_root=data_root, overrides=overrides).specs[0]
-    samples = data.load(spec, data_root)
+    samples = load_samples(spec, data_root)
     job = Job(spec, data_root, (), fingerprint([*samples.train, *samples.test]), "", {})
     numbers = itertools.count()
 

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pybench import registry
-from pybench.environment import usable_cores
 from pybench.executors.ray import RayExecutor
-from pybench.plan import plan
-from pybench.run import run
-from pybench.store import Store
-from pybench.suite import load_suite
-
-from .listeners import Quiet
+from pybench.machine.environment import usable_cores
+from pybench.planning.plan import plan
+from pybench.planning.suite import load_suite
+from pybench.results.store import Store
+from pybench.run.run_plan import run
+from tests.cluster.listeners import Quiet
 
 
 def test_a_noisy_neighbour_is_flagged(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from pybench.store import Store
+from pybench.results.store import Store
 
 SEEDS = 6
 

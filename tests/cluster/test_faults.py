@@ -17,13 +17,12 @@ import pytest
 
 from pybench import registry
 from pybench.executors.inline import InlineExecutor
-from pybench.plan import plan
+from pybench.planning.plan import plan
+from pybench.planning.suite import load_suite
 from pybench.records import Record
-from pybench.run import run
-from pybench.store import Store
-from pybench.suite import load_suite
-
-from .listeners import Quiet
+from pybench.results.store import Store
+from pybench.run.run_plan import run
+from tests.cluster.listeners import Quiet
 
 SEED = int(os.environ.get("PYBENCH_NEMESIS_SEED", "0"))
 SEEDS = 15  # of the suite: so many trials a category

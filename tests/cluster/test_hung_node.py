@@ -14,12 +14,11 @@ import pytest
 
 from pybench import registry
 from pybench.executors.ray import RayExecutor
-from pybench.plan import plan
-from pybench.run import run
-from pybench.store import Store
-from pybench.suite import load_suite
-
-from .listeners import Quiet
+from pybench.planning.plan import plan
+from pybench.planning.suite import load_suite
+from pybench.results.store import Store
+from pybench.run.run_plan import run
+from tests.cluster.listeners import Quiet
 
 ray_cluster = pytest.importorskip("ray.cluster_utils")
 # Ray asks its nodes seldom: a machine that hangs is missed after a minute. Here after some seconds.

@@ -17,16 +17,15 @@ import pytest
 from pybench import registry
 from pybench.executors.inline import InlineExecutor
 from pybench.executors.ray import RayExecutor
-from pybench.jobs import Jobs
-from pybench.plan import Plan, plan
+from pybench.planning.plan import Plan, plan
+from pybench.planning.suite import load_suite
 from pybench.records import Record
-from pybench.run import run
-from pybench.store import Store
-from pybench.suite import load_suite
-from pybench.trial import Job
+from pybench.results.store import Store
+from pybench.run.job_factory import Jobs
+from pybench.run.run_plan import run
+from pybench.trial.run_trial import Job
 from pybench.types import InputError
-
-from .listeners import Quiet
+from tests.cluster.listeners import Quiet
 
 ray_cluster = pytest.importorskip("ray.cluster_utils")
 DATA = Path("/proc/self/cwd/data")

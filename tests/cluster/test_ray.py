@@ -10,14 +10,13 @@ import pytest
 from pybench import registry
 from pybench.executors.inline import InlineExecutor
 from pybench.executors.ray import RayExecutor
-from pybench.plan import Plan, plan
+from pybench.planning.plan import Plan, plan
+from pybench.planning.suite import load_suite
 from pybench.records import Record
-from pybench.run import run
-from pybench.store import Store
-from pybench.suite import load_suite
+from pybench.results.store import Store
+from pybench.run.run_plan import run
 from pybench.types import InputError
-
-from .listeners import Quiet
+from tests.cluster.listeners import Quiet
 
 
 class Shared:

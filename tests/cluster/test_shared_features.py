@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from pybench.executors.ray import RayExecutor
-from pybench.plan import plan
-from pybench.run import run
-from pybench.store import Store
-from pybench.suite import load_suite
-
-from .listeners import Quiet
+from pybench.planning.plan import plan
+from pybench.planning.suite import load_suite
+from pybench.results.store import Store
+from pybench.run.run_plan import run
+from tests.cluster.listeners import Quiet
 
 
 def test_workers_share_what_they_extract(

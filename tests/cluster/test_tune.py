@@ -11,12 +11,11 @@ from pybench import registry
 from pybench.executors import Executor
 from pybench.executors.inline import InlineExecutor
 from pybench.executors.ray import RayExecutor
-from pybench.search.loop import Sample, Search, Settings
+from pybench.planning.suite import load_suite
+from pybench.results.store import Store
 from pybench.search.prepare import prepare
-from pybench.store import Store
-from pybench.suite import load_suite
-
-from .listeners import Quiet
+from pybench.search.search import Sample, Search, Settings
+from tests.cluster.listeners import Quiet
 
 
 class Log(Quiet):

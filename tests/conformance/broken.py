@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
-from pybench.geometry import Geometry
-from pybench.images import read_image
+from pybench.images.geometry import Geometry
+from pybench.images.loading import read_image
 from pybench.types import Citation, Images, Method, MethodParams, Prediction, Sample
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from pybench.images import DecodedImages
+from pybench.images.loading import DecodedImages
 from pybench.types import Context, Images, Method, MethodParams, Prediction, Sample
 
 SIZE = 64

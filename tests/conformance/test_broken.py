@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pybench.types import Method
-
-from . import broken, checks
+from tests.conformance import broken, checks
 
 PLANT = checks.plant()
 COMPARISONS = {

@@ -10,13 +10,13 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from pybench import registry, strict_yaml
-from pybench.features import BackboneParams
+from pybench import registry
+from pybench.backbones.method import BackboneParams
+from pybench.planning import strict_yaml
+from pybench.planning.suite import load_suite
 from pybench.stages import record
-from pybench.suite import load_suite
 from pybench.types import Method
-
-from . import checks
+from tests.conformance import checks
 
 PLANT = checks.plant()
 ON_A_BACKBONE = ["hetmm", "local_occ", "padim", "patchcore"]

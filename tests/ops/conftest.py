@@ -64,8 +64,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _cuda_on_host() -> ModuleType:
     """The module ``pybench._cuda``, of which every kernel runs in the emulation of tests/cuda_on_host."""
     headers = [*ROOT.glob("csrc/**/*.h"), *ROOT.glob("tests/cuda_on_host/*.h")]
-    sources = [*ROOT.glob("csrc/cuda/*.cu"), *ROOT.glob("tests/cuda_on_host/*.cpp")]
-    sources += [ROOT / "csrc/bindings_cuda.cpp", ROOT / "csrc/tensor_view.cpp"]
+    sources = [*ROOT.glob("csrc/cuda/**/*.cu"), *ROOT.glob("tests/cuda_on_host/*.cpp")]
+    sources += [ROOT / "csrc/bindings_cuda.cpp", ROOT / "csrc/shared/tensor_view.cpp"]
     digest = hashlib.sha256(" ".join([sys.version, torch.__version__, *FLAGS]).encode())
     for file in sorted(headers + sources):
         digest.update(file.read_bytes())
@@ -80,7 +80,6 @@ def _compile(sources: list[Path], library: Path) -> None:
     """The result appears at once, because other workers may look for it."""
     includes = [
         f"-I{ROOT / 'csrc'}",
-        f"-I{ROOT / 'csrc/include'}",
         f"-I{ROOT / 'tests/cuda_on_host'}",
         f"-isystem{sysconfig.get_path('include')}",
         f"-isystem{Path(torch.__file__).parent / 'include'}",  # torch brings pybind11

@@ -27,11 +27,11 @@ from PIL import Image
 
 from pybench import registry
 from pybench.executors.ray import RayExecutor
-from pybench.plan import Plan, plan
+from pybench.planning.plan import Plan, plan
+from pybench.planning.suite import load_suite
 from pybench.records import Latency, LatencyFailure, Record, TrialSpec
-from pybench.run import run
-from pybench.store import Store
-from pybench.suite import load_suite
+from pybench.results.store import Store
+from pybench.run.run_plan import run
 
 METHOD = '''
 from pybench.types import Citation, Method, MethodParams

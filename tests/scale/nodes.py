@@ -18,10 +18,10 @@ import ray
 from measure import Kept, Watch, prepare
 from ray.cluster_utils import Cluster
 
-from pybench.environment import usable_cores
 from pybench.executors.ray import RayExecutor
-from pybench.run import run
-from pybench.store import Store
+from pybench.machine.environment import usable_cores
+from pybench.results.store import Store
+from pybench.run.run_plan import run
 
 TRIALS, SECONDS = 24, 3.0
 METHOD = '''

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from pybench.cli import app
+from pybench.cli.app import app
 
 README = Path(__file__).parents[2] / "README.md"
 

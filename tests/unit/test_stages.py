@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pybench import stages
-from pybench.geometry import Geometry
-from pybench.maps import smooth, upsample
+from pybench.images.geometry import Geometry
+from pybench.images.score_maps import smooth, upsample
 from pybench.stages import record, stage
 
 

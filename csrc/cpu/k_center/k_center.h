@@ -1,0 +1,18 @@
+// Greedy k-centre selection (the coreset of PatchCore, Roth et al. 2022, Alg. 1), exact.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "shared/tensor_view.h"
+
+namespace pybench {
+
+// Writes the indices of chosen.size(0) points, `first` first, then always the point farthest from all that are chosen;
+// the smallest index wins ties.
+//
+// level: a name of simd_levels() that can run here.
+// points: finite [N, D], contiguous. chosen: output int64 [k], contiguous, 1 <= k <= N.
+void k_center(const std::string& level, const TensorView& points, int64_t first, int threads, const TensorView& chosen);
+
+}  // namespace pybench

@@ -1,0 +1,147 @@
+"""What methods that stand on a backbone have in common: which one, where its weights come from, what is recorded."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from pybench.backbones import feature_cache
+from pybench.backbones.adapted import Adapted
+from pybench.backbones.adapted_network import LAYERS as ADAPTED_LAYERS
+from pybench.backbones.base import Backbone
+from pybench.backbones.filter_bank import LAYERS, FilterBank
+from pybench.backbones.pretrained import Pretrained, fetch_weights, imagenet_within_reach
+from pybench.hashing import digest
+from pybench.images.geometry import Geometry
+from pybench.stages import stage
+from pybench.training.loop import Budget
+from pybench.types import Context, Images, Method, MethodParams
+
+FILTER_BANK = "filter_bank"
+ADAPTED = "adapted"
+_OWN_LAYERS = {FILTER_BANK: LAYERS, ADAPTED: ADAPTED_LAYERS}  # of the backbones that need no weights
+
+
+class BackboneParams(MethodParams):
+    """Parameters of every method that stands on a backbone."""
+
+    backbone: str = Field(
+        "wide_resnet50_2",
+        description="a torchvision ResNet, timm/NAME for any timm model with feature maps, filter_bank, which needs no "
+        "weights, or adapted, which is trained on the category's own normal images",
+    )
+    weights: str = Field(
+        default_factory=lambda given: "none" if given.get("backbone") in _OWN_LAYERS else "imagenet",
+        description="imagenet, random, or a file with a state dict; auto is imagenet where these are here or can be "
+        "downloaded, else the filter bank; none for filter_bank and adapted, which have none",
+    )
+    adaptation: Budget | None = Field(
+        default_factory=lambda given: Budget(minutes=20) if given.get("backbone") == ADAPTED else None,
+        description="how long backbone adapted is trained; once for all trials that share images, size and seed",
+    )
+    layers: tuple[int, ...] = Field(
+        (2, 3), min_length=1, max_length=4, description="layers whose outputs are used; layer n has stride 2^(n+1)"
+    )
+
+    @model_validator(mode="after")
+    def _weights_fit_the_backbone(self) -> Self:
+        if self.backbone in _OWN_LAYERS:
+            if self.weights not in ("none", "auto"):
+                raise ValueError(f"backbone {self.backbone} has no weights, got weights: {self.weights}; use none")
+            known = _OWN_LAYERS[self.backbone]
+            if not set(self.layers) <= set(known):
+                raise ValueError(f"layers: backbone {self.backbone} has {list(known)}, got {list(self.layers)}")
+        elif self.weights == "none":
+            raise ValueError(f"weights: none is for {' and '.join(_OWN_LAYERS)}; backbone {self.backbone} needs some")
+        if (self.adaptation is not None) != (self.backbone == ADAPTED):
+            raise ValueError(f"adaptation: a budget is for backbone {ADAPTED}, which needs one; got {self.backbone}")
+        return self
+
+    @property
+    def has_random_features(self) -> bool:
+        """Whether the features depend on the seed."""
+        return self.weights == "random" or self.backbone == ADAPTED
+
+
+class BackboneMethod(Method, ABC):
+    """Base of the methods that stand on a backbone: geometry, feature maps and what the record says of them.
+
+    A subclass calls ``fit``, ``state_dict`` and ``load_state_dict`` of this class first in its own: features may have
+    to be fitted before they are used.
+    """
+
+    params: BackboneParams
+
+    def __init__(self, params: BackboneParams, context: Context, *, before_relu: bool = False) -> None:
+        super().__init__(params, context)
+        self.geometry = Geometry.of(params)
+        self.backbone = _backbone(params, context, before_relu=before_relu)
+
+    @classmethod
+    def resolve(cls, params: MethodParams) -> tuple[MethodParams, str]:
+        """See ``Method.resolve``: ``weights: auto`` becomes ImageNet's, or the filter bank."""
+        assert isinstance(params, BackboneParams)
+        if params.weights != "auto":
+            return params, ""
+        if params.backbone in _OWN_LAYERS:
+            return cls.Params(**{**dict(params), "weights": "none"}), ""
+        if imagenet_within_reach(params.backbone):
+            return cls.Params(**{**dict(params), "weights": "imagenet"}), f"ImageNet weights of {params.backbone}"
+        chosen = cls.Params(**{**dict(params), "backbone": FILTER_BANK, "weights": "none"})
+        return chosen, f"{FILTER_BANK}, as ImageNet weights of {params.backbone} are neither here nor can be downloaded"
+
+    @classmethod
+    def prepare(cls, params: MethodParams) -> dict[str, str]:
+        """Fetch the weights; says which file they are."""
+        assert isinstance(params, BackboneParams)
+        return {} if params.backbone in _OWN_LAYERS else fetch_weights(params.backbone, params.weights)
+
+    def fit(self, train: Images) -> None:
+        """Fit the features."""
+        self.backbone.fit(train, self.geometry)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Feature maps of images [B, 3, H, W] as decoded; in a trial, from the cache where that pays."""
+        with stage("preprocess"):
+            inputs = self.geometry.to_input(images.to(self.context.device))
+        with stage("backbone"):
+            return self._extracted(inputs)
+
+    def _extracted(self, inputs: Tensor) -> list[Tensor]:
+        cache, identity = feature_cache.active(), self.backbone.identity()
+        if cache is None or identity is None:
+            return self.backbone(inputs)
+        return cache.maps(digest(identity), self.params.layers, inputs, self.backbone)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"backbone": self.backbone.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.backbone.load_state_dict(state["backbone"])
+
+    def provenance(self) -> dict[str, Any]:
+        return {
+            "backbone": self.params.backbone,
+            "weights": self.params.weights,
+            "layers": list(self.params.layers),
+            **self.backbone.provenance(),
+        }
+
+
+def _backbone(params: BackboneParams, context: Context, *, before_relu: bool) -> Backbone:
+    if params.backbone == FILTER_BANK:
+        return FilterBank(params.layers, device=context.device)
+    if params.backbone == ADAPTED:
+        assert params.adaptation is not None  # see _weights_fit_the_backbone
+        return Adapted(params.layers, budget=params.adaptation, context=context)
+    return Pretrained(
+        params.backbone,
+        params.weights,
+        params.layers,
+        seed=context.seed,
+        device=context.device,
+        before_relu=before_relu,
+    )

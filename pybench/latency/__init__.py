@@ -1,0 +1,1 @@
+"""Latency: how long a fitted method takes for an image, measured in fresh processes."""

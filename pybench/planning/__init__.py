@@ -1,0 +1,1 @@
+"""Planning: from a suite's YAML to the list of its trials."""

@@ -1,0 +1,1 @@
+"""Results: records on the disk, and what is asked of them."""

@@ -1,0 +1,224 @@
+"""Records on disk: one JSON file per trial, written so that a crash leaves the old one or the new one, never a part.
+
+<run>/<dataset>/<category>/<method>/<key>.json     the record
+<run>/<dataset>/<category>/<method>/<hash>.npz     its curves and per-image scores
+<run>/<dataset>/<category>/<method>/<hash>.png     its worst misses and false alarms
+<run>/latency/<key>.json                           latencies
+<run>/latency/<key>.failed.json                    why a latency could not be measured
+<run>/attempts/<key>-<finished>.json               records that a later one took the place of; latencies, a failure
+<run>/underway/<key>-<hash>/                       checkpoints of a trial that goes on (``trial/progress_file.py``)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from pybench.disk import atomic_files
+from pybench.hashing import digest
+from pybench.records import SCHEMA_VERSION, Latency, LatencyFailure, Outcome, Record, Result, TrialSpec
+from pybench.registry import unknown
+from pybench.types import InputError
+
+if TYPE_CHECKING:
+    import pandas
+
+_LATENCY, _ATTEMPTS, _UNDERWAY = "latency", "attempts", "underway"
+_FAILED = ".failed.json"
+
+
+class Store:
+    """The records of one run's folder. Several drivers may write to it at once; the last record of a key stays."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, *outcomes: Outcome) -> list[Record]:
+        """Keep records with what stands beside them; returns them with the names of that.
+
+        A record of the same key that is there already moves to the attempts. What the trials had left under way is
+        removed. Several are brought to the disk together, which takes about as long as one.
+
+        Raises:
+            InputError: the disk is full, or cannot be written for another reason.
+        """
+        records: dict[Path, Record] = {}
+        beside: dict[Path, bytes] = {}
+        for outcome in outcomes:
+            path = self._path(outcome.record.spec, outcome.record.key)
+            files = _beside(outcome)
+            beside |= {path.with_name(name): content for name, content in files.values()}
+            beside |= self._retired(path)
+            names = {field: files[field][0] if field in files else None for field in ("curves", "examples")}
+            records[path] = outcome.record.model_copy(update=names)
+        atomic_files.write_all(beside)  # before the records that name them
+        atomic_files.write_all({path: _json(record) for path, record in records.items()})
+        for record in records.values():
+            self.forget(record.key, record.fingerprint, record.code_version, record.assets)
+        return list(records.values())
+
+    def record(self, spec: TrialSpec) -> Record | None:
+        """What there is of a trial, however it ended and whatever it was made of."""
+        path = self._path(spec, spec.key())
+        return _read(Record, path) if path.is_file() else None
+
+    @property
+    def underway(self) -> Path:
+        """The folder of all trials that have not ended."""
+        return self.folder / _UNDERWAY
+
+    def place(self, key: str, fingerprint: str, code_version: str, assets: dict[str, str]) -> Path:
+        """Where a trial keeps its checkpoints; other data, code or weights than before have another place."""
+        return self.underway / f"{key}-{digest([fingerprint, code_version, assets])}"
+
+    def forget(self, key: str, fingerprint: str, code_version: str, assets: dict[str, str]) -> None:
+        """Remove a trial's checkpoints, so that it starts anew."""
+        shutil.rmtree(self.place(key, fingerprint, code_version, assets), ignore_errors=True)
+
+    def write_latency(self, latency: Latency | LatencyFailure) -> None:
+        """Keep a latency, or why there is none; a later one of the same key takes its place. What was measured before
+        a failure moves to the attempts.
+
+        Raises:
+            InputError: the disk is full, or cannot be written for another reason.
+        """
+        measured, failed = (self._latency_path(latency.key, kind) for kind in (Latency, LatencyFailure))
+        if isinstance(latency, Latency):
+            atomic_files.write(measured, _json(latency))
+            failed.unlink(missing_ok=True)
+        else:
+            atomic_files.write_all({**self._retired(measured, Latency), failed: _json(latency)})
+            measured.unlink(missing_ok=True)
+
+    def latency(self, spec: TrialSpec, code_version: str) -> Latency | None:
+        """The latency that was measured for trials like this one with the same code."""
+        path = self._latency_path(spec.latency_key(), Latency)
+        latency = _read(Latency, path) if path.is_file() else None
+        return latency if latency is not None and latency.code_version == code_version else None
+
+    def results(self) -> list[Result]:
+        """All records with their latencies, by dataset, category, method and key.
+
+        Raises:
+            InputError: a file that is not a readable record; it is named.
+        """
+        latencies: dict[str, Latency] = {}
+        failures: dict[str, LatencyFailure] = {}
+        for one in self.latencies():
+            if isinstance(one, Latency):
+                latencies[one.key] = one
+            else:
+                failures[one.key] = one
+        records = [_read(Record, path) for path in self._record_paths()]
+        keys = [record.spec.latency_key() for record in records]
+        return [
+            Result(record, latencies.get(key), failures.get(key)) for record, key in zip(records, keys, strict=True)
+        ]
+
+    def latencies(self) -> list[Latency | LatencyFailure]:
+        """What was measured, whether there are records of it or not, by key.
+
+        Raises:
+            InputError: a file that is not a readable latency; it is named.
+        """
+        paths = sorted((self.folder / _LATENCY).glob("*.json"))
+        return [_read(LatencyFailure if path.name.endswith(_FAILED) else Latency, path) for path in paths]
+
+    def _record_paths(self) -> Iterator[Path]:
+        for path in sorted(self.folder.glob("*/*/*/*.json")):
+            if path.relative_to(self.folder).parts[0] not in (_LATENCY, _ATTEMPTS, _UNDERWAY):
+                yield path
+
+    def _path(self, spec: TrialSpec, key: str) -> Path:
+        return Path(self.folder, spec.dataset, spec.category, spec.method, f"{key}.json")
+
+    def _latency_path(self, key: str, kind: type[Latency | LatencyFailure]) -> Path:
+        return self.folder / _LATENCY / (f"{key}.json" if kind is Latency else f"{key}{_FAILED}")
+
+    def _retired(self, path: Path, kind: type[Record | Latency] = Record) -> dict[Path, bytes]:
+        """The record or latency that is there, under the name that it has among the attempts."""
+        if not path.is_file():
+            return {}
+        previous: Record | Latency = _read(kind, path)
+        stamp = previous.finished.replace(":", "").replace("+0000", "Z")
+        return {self.folder / _ATTEMPTS / f"{path.stem}-{stamp}.json": _json(previous)}
+
+
+def find_runs(name: str | Path) -> list[Store]:
+    """The runs at a folder, in the folders right below it, or in ``results/<name>``.
+
+    Raises:
+        InputError: there is no record in any of these.
+    """
+    looked_in = list(dict.fromkeys((Path(name), Path("results", name))))  # one folder where the path is absolute
+    for folder in looked_in:
+        below = sorted(child for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
+        runs = [store for store in map(Store, [folder, *below]) if any(store._record_paths())]
+        if runs:
+            return runs
+    known = [child.name for child in Path("results").iterdir() if child.is_dir()] if Path("results").is_dir() else []
+    raise InputError(f"no records in {' or '.join(map(str, looked_in))}; {unknown('run', str(name), known)}")
+
+
+def load_results(run: str | Path) -> pandas.DataFrame:
+    """One row per trial of a run: spec, status, ``metrics.*``, ``params.*``, ``latency.*``, timings.
+
+    Raises:
+        InputError: no run there, or a file that is not a readable record.
+    """
+    import pandas
+
+    from pybench.results.flat import rows
+
+    return pandas.DataFrame(rows([result for store in find_runs(run) for result in store.results()]))
+
+
+def _read(model: type[Any], path: Path) -> Any:
+    try:
+        value = model.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{path}: not a readable {model.__name__.lower()}: {error}") from error
+    if isinstance(value, Record) and value.schema_version > SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: written by a newer pybench (schema {value.schema_version}; this one reads up to {SCHEMA_VERSION})"
+        )
+    return value
+
+
+def _json(value: BaseModel) -> bytes:
+    """Lines in the order of their keys, which can be compared."""
+    return to_json(_in_order(value.model_dump(mode="json")), indent=1) + b"\n"
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _in_order(value[key]) for key in sorted(value)}
+    return [_in_order(item) for item in value] if isinstance(value, list) else value
+
+
+def _beside(outcome: Outcome) -> dict[str, tuple[str, bytes]]:
+    """The files beside a record: by its field, their names, which are those of their contents, and the contents."""
+    contents = {}
+    if outcome.arrays:
+        contents["curves"] = "npz", _npz(outcome.arrays)
+    if outcome.examples:
+        contents["examples"] = "png", outcome.examples
+    return {
+        field: (f"{hashlib.sha256(content).hexdigest()[:16]}.{suffix}", content)
+        for field, (suffix, content) in contents.items()
+    }
+
+
+def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()

@@ -1,0 +1,123 @@
+"""Measures latencies and keeps them: those of a run whose trials have ended, or those of a plan by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from pybench.executors import Executor
+from pybench.planning.plan import Plan
+from pybench.planning.suite import LATENCY_OF_PROFILE, LatencyProtocol, Limits, is_suite
+from pybench.planning.trial_list import Listed
+from pybench.records import Latency, LatencyFailure, TrialSpec
+from pybench.results.flat import keep
+from pybench.results.store import Store, find_runs
+from pybench.run.job_factory import Jobs
+from pybench.types import InputError
+
+
+class MeasureListener(Protocol):
+    """Is told how measurements go on."""
+
+    def measuring(self, spec: TrialSpec) -> None: ...
+
+    def latency(self, latency: Latency | LatencyFailure) -> None: ...
+
+
+def measure_each(
+    specs: Iterable[TrialSpec],
+    protocol: LatencyProtocol,
+    jobs: Jobs,
+    executor: Callable[[], Executor],
+    *,
+    force: bool,
+    listener: MeasureListener,
+) -> None:
+    """Measure and keep what the store does not hold yet for this code; everything with ``force``.
+
+    Args:
+        executor: gives the executor; called when the first measurement needs it.
+
+    Raises:
+        InputError: data or weights are missing, or a latency cannot be written.
+    """
+    for spec in specs:
+        job = jobs.make(spec)
+        if not force and jobs.store.latency(spec, job.code_version) is not None:
+            continue
+        listener.measuring(spec)
+        latency = executor().measure(job, protocol)
+        jobs.store.write_latency(latency)
+        listener.latency(latency)
+
+
+def measure_plan(
+    plan: Plan, store: Store, make_executor: Callable[[], Executor], *, force: bool, listener: MeasureListener
+) -> list[Latency | LatencyFailure]:
+    """Measure the latencies of a plan without running its trials, each on its largest category; returns them all.
+
+    Raises:
+        InputError: as ``measure_each``.
+    """
+    jobs, made = Jobs(plan, store), list[Executor]()
+    protocol = plan.latency or LATENCY_OF_PROFILE[plan.profile]
+    jobs.check()
+    specs = jobs.largest()
+
+    def executor() -> Executor:
+        if not made:
+            made.append(make_executor())
+        return made[0]
+
+    try:
+        measure_each(specs, protocol, jobs, executor, force=force, listener=listener)
+    finally:
+        for one in made:
+            one.close()
+    keys = [spec.latency_key() for spec in specs]
+    kept = {latency.key: latency for latency in store.latencies()}
+    return [kept[key] for key in keys if key in kept]
+
+
+def plan_of_run(store: Store, profile: str | None, filters: dict[str, str], data_root: Path | None) -> Plan:
+    """A plan of a run's trials that ended well, to measure them.
+
+    Args:
+        profile: says how long is measured; None takes the trials' own.
+        filters: as for ``report.flat.keep``.
+        data_root: folder that holds one folder per dataset.
+
+    Raises:
+        InputError: a filter that cannot be used, or no trial left.
+    """
+    records = [result.record for result in keep(store.results(), filters) if result.record.status == "ok"]
+    if not records:
+        raise InputError(f"{store.folder}: no trial of this run ended well")
+    spec = records[0].spec
+    return Plan(
+        suite=spec.suite,
+        title=spec.suite,
+        profile=profile or spec.profile,
+        specs=Listed(record.spec for record in records),
+        latency=LATENCY_OF_PROFILE[profile or spec.profile],
+        limits=Limits(),
+        data_root=data_root,
+        notes=(),
+    )
+
+
+def find_run(name: str) -> Store | None:
+    """The run that is meant where a suite or a run may be named: a folder with records, or a name below ``results``
+    that no suite has; None for a suite.
+
+    Raises:
+        InputError: a folder that holds several runs, or none.
+    """
+    if not Path(name).is_dir() and (is_suite(name) or not (Path("results") / name).is_dir()):
+        return None
+    runs = find_runs(name)
+    if len(runs) > 1:
+        names = ", ".join(str(run.folder) for run in runs)
+        raise InputError(f"{name}: holds {len(runs)} runs; name one: {names}")
+    return runs[0]

@@ -1,0 +1,1 @@
+"""Training: the loop that trains methods and backbones, its losses, and synthetic anomalies."""

@@ -1,0 +1,1 @@
+"""The trial: one method, fitted and evaluated on one category."""

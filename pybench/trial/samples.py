@@ -1,0 +1,142 @@
+"""The images of a trial: split, limited and warped by the data seed, so that every method sees the same ones.
+
+Whatever asks a data set for samples asks here, where test samples are counted as they are handed out: a search for
+hyper-parameters can prove that it has seen none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pybench import registry
+from pybench.hashing import derive_seed
+from pybench.planning import strict_yaml
+from pybench.records import TrialSpec
+from pybench.trial.rto import apply_rto
+from pybench.trial.validation import hold_out, spoilt_copies
+from pybench.types import Dataset, Part, Sample
+
+_ORACLE = "the hyper-parameters were chosen by these test labels (oracle)"
+_VALIDATION = "measured on held-out normal images and spoilt copies of them, not on the test set"
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """Training samples, those that are predicted, and remarks: on draws that did not go by the rule, and on what is
+    predicted where that is not the test set alone. ``test_labels_read`` counts the test samples that the data set
+    handed out for it."""
+
+    train: list[Sample]
+    test: list[Sample]
+    remarks: list[str]
+    test_labels_read: int = 0
+
+
+def load_samples(spec: TrialSpec, data_root: Path | None) -> TrialData:
+    """The samples that a spec stands for.
+
+    Raises:
+        InputError: the data is not there or not usable.
+    """
+    before = labels_read()
+    train, test = _validation(spec, data_root) if spec.evaluate_on == "validation" else _test(spec, data_root)
+    train, test = _draw(train, spec.protocol.train_images, spec, "train"), _draw_test(test, spec)
+    remarks: list[str] = []
+    if spec.rto is not None:
+        train, lost_train = apply_rto(train, spec.rto, category=spec.category, part="train", data_seed=spec.data_seed)
+        test, lost_test = apply_rto(test, spec.rto, category=spec.category, part="test", data_seed=spec.data_seed)
+        remarks = lost_train + lost_test
+    of_purpose = {"test": [], "oracle": [_ORACLE], "validation": [_VALIDATION]}[spec.evaluate_on]
+    return TrialData(train, test, [*of_purpose, *remarks], labels_read() - before)
+
+
+def check_samples(spec: TrialSpec, data_root: Path | None) -> None:
+    """See that the images which ``load_samples`` will ask for are there.
+
+    Raises:
+        InputError: they are not.
+    """
+    dataset = open_dataset(spec, data_root)
+    _split(dataset, spec, "train")
+    if spec.evaluate_on != "validation":
+        _split(dataset, spec, "test")
+    elif dataset.has_validation:
+        _split(dataset, spec, "validation")
+
+
+def labels_read() -> int:
+    """How many labelled test samples this process has been handed so far."""
+    return _handed_out["test"]
+
+
+_handed_out: Counter[Part] = Counter()
+
+
+def _split(dataset: Dataset, spec: TrialSpec, part: Part) -> list[Sample]:
+    samples = dataset.split(spec.category, part)
+    _handed_out[part] += len(samples)
+    return samples
+
+
+def _test(spec: TrialSpec, data_root: Path | None) -> tuple[list[Sample], list[Sample]]:
+    dataset = open_dataset(spec, data_root)
+    return _split(dataset, spec, "train"), _split(dataset, spec, "test")
+
+
+def _validation(spec: TrialSpec, data_root: Path | None) -> tuple[list[Sample], list[Sample]]:
+    """Training samples, and a validation set: normal samples that are not among them, and spoilt copies of these."""
+    dataset = open_dataset(spec, data_root)
+    train = _split(dataset, spec, "train")
+    if dataset.has_validation:
+        normal = _split(dataset, spec, "validation")
+    else:
+        train, normal = hold_out(train, derive_seed(spec.data_seed, spec.dataset, spec.category, "validation"))
+    # No copies are drawn of normal images that the protocol's limit would leave out.
+    limit = spec.protocol.test_images
+    normal = _draw(normal, None if limit is None else max(1, limit // 2), spec, "validation")
+    return train, normal + spoilt_copies(normal, derive_seed(spec.data_seed, spec.dataset, spec.category, "spoilt"))
+
+
+def open_dataset(spec: TrialSpec, data_root: Path | None) -> Dataset:
+    """The dataset of a spec at its place below the data root."""
+    cls: type[Dataset] = registry.load("dataset", spec.dataset)
+    return cls(cls.locate(data_root), strict_yaml.validate(cls.Options, spec.dataset_options), spec.data_seed)
+
+
+def _draw(samples: list[Sample], count: int | None, spec: TrialSpec, what: str) -> list[Sample]:
+    """``count`` of the samples in their order, or all where that is no fewer."""
+    if count is None or count >= len(samples):
+        return samples
+    generator = np.random.default_rng(derive_seed(spec.data_seed, spec.dataset, spec.category, what))
+    return [samples[index] for index in sorted(generator.choice(len(samples), count, replace=False))]
+
+
+def _draw_test(samples: list[Sample], spec: TrialSpec) -> list[Sample]:
+    """Half of ``protocol.test_images`` normal, the rest spread evenly over the defect types, where they suffice."""
+    limit = spec.protocol.test_images
+    if limit is None or limit >= len(samples):
+        return samples
+    by_type: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_type[sample.defect_type if sample.label else ""].append(sample)
+    normal = by_type.pop("", [])
+    counts = _even_shares([len(group) for group in by_type.values()], limit - min(len(normal), limit // 2))
+    kept = _draw(normal, limit - sum(counts), spec, "test")
+    for (defect_type, group), count in zip(by_type.items(), counts, strict=True):
+        kept += _draw(group, count, spec, f"test/{defect_type}")
+    return sorted(kept, key=samples.index)
+
+
+def _even_shares(available: list[int], total: int) -> list[int]:
+    """Split ``total`` as evenly as the available numbers allow; the first ones get what does not divide."""
+    shares = [0] * len(available)
+    while total > 0 and shares != available:
+        for index, limit in enumerate(available):
+            if total > 0 and shares[index] < limit:
+                shares[index] += 1
+                total -= 1
+    return shares

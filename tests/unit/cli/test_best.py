@@ -1,0 +1,176 @@
+"""`pybench best` as a command, and the picture of the front that it draws."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+from typer.testing import Result as Done
+
+from pybench.cli.app import app
+from pybench.records import Outcome, Result
+from pybench.report import front_plot
+from pybench.report.label_placement import place
+from pybench.results.store import Store
+from tests.unit.report.candidates import FIVE, candidate, changed, select
+
+# --- the picture ----------------------------------------------------------------------------------------------------
+
+
+def many(count: int) -> list[Result]:
+    rng = np.random.default_rng(count)
+    results = []
+    for number in range(count):
+        p95, memory = float(np.exp(rng.normal(3.5, 0.9))), float(rng.uniform(400, 4000))
+        values = list(np.clip(0.6 + 0.08 * math.log(p95) + rng.normal(0, 0.02, 3), 0, 1))
+        made = candidate(("padim", "patchcore", "hetmm")[number % 3], values, p95, memory, params={"k": number})
+        results += made
+    return results
+
+
+@pytest.mark.parametrize("count", [3, 25])
+def test_labels_cover_neither_each_other_nor_markers(count: int) -> None:
+    figure = front_plot.draw(select(many(count), "latency_p95_ms<=40"))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    names = {f"k={number}" for number in range(count)} if count > 3 else {"padim", "patchcore", "hetmm"}
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() in names]
+    assert len(boxes) == count
+    points = [axes.transData.transform(line.get_xydata())[0] for line in axes.lines if len(line.get_xydata()) == 1]
+    assert len(points) >= count
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+        assert not any(box.contains(*point) for point in points)
+        assert axes.get_window_extent().padded(1).contains(*box.min)
+        assert axes.get_window_extent().padded(1).contains(*box.max)
+
+
+def test_places_are_beside_their_markers_where_there_is_room() -> None:
+    boxes = place(
+        np.array([[50.0, 50.0], [150.0, 50.0]]),
+        np.array([5.0, 5.0]),
+        np.array([[30.0, 10.0], [30.0, 10.0]]),
+        (0, 0, 200, 100),
+        np.empty((0, 4)),
+    )
+    assert np.abs(boxes[:, 0] - [58, 158]).max() < 1
+    assert np.abs(boxes[:, [1, 3]].mean(1) - 50).max() < 1
+
+
+def test_a_picture_without_limits_or_of_one_latency() -> None:
+    for results in (FIVE, candidate("a", 0.5, 10)):
+        assert front_plot.draw(select(results)).axes
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    keep(tmp_path / "run", FIVE)
+    return tmp_path / "run"
+
+
+def keep(folder: Path, results: Sequence[Result]) -> None:
+    store = Store(folder)
+    store.write(*(Outcome(result.record) for result in results))
+    for result in results:
+        if result.latency is not None:
+            store.write_latency(result.latency)
+
+
+def invoke(*arguments: object) -> Done:
+    return CliRunner().invoke(app, ["best", *map(str, arguments)])
+
+
+def test_the_command_answers_first(run: Path) -> None:
+    done = invoke(run, "--under", "latency_p95_ms<=22, peak_memory_mb<=4096")
+    assert done.exit_code == 0, done.output
+    first = "On tiles (quick profile) exact is best: AUPRO 0.30 90.0 within latency_p95_ms<=22 and peak_memory_mb<=4096"
+    assert done.stdout.startswith(first)
+    again = invoke(run, "--under", "latency_p95_ms<=22", "--under", "peak_memory_mb<=4096")
+    assert again.stdout == done.stdout
+
+
+def test_nothing_within_the_limits_is_exit_code_1(run: Path) -> None:
+    done = invoke(run, "--under", "latency_p95_ms<=8")
+    assert done.exit_code == 1
+    assert done.stdout.startswith("On tiles (quick profile) nothing keeps latency_p95_ms<=8: fast comes closest")
+
+
+def test_json_and_csv_hold_the_same(run: Path) -> None:
+    limits = ("--under", "latency_p95_ms<=22")
+    (selection,) = json.loads(invoke(run, *limits, "--format", "json").stdout)
+    assert (selection["best"], selection["limits"]) == ("exact", ["latency_p95_ms<=22"])
+    assert selection["margin"] == {
+        "runner_up": "fast", "value": 0.05, "seeds": 1, "interval": None, "tells_apart": None,
+    }  # fmt: skip
+    rows = list(csv.DictReader(io.StringIO(invoke(run, *limits, "--format", "csv").stdout)))
+    assert [row["candidate"] for row in rows] == [one["candidate"] for one in selection["candidates"]]
+    assert [row["status"] for row in rows] == ["best", "eligible", "eligible", "over a limit", "over a limit"]
+    assert rows[0]["value"] == "0.9"
+    assert selection["candidates"][0]["latency_p95_ms_interval"] == [18, 20]
+    assert rows[0]["latency_p95_ms_high"] == "20.0"
+
+
+@pytest.mark.parametrize("suffix", front_plot.SUFFIXES)
+def test_a_picture_is_written_for_every_suffix(run: Path, tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / "new" / f"front{suffix}"
+    assert invoke(run, "--plot", file).exit_code == 0
+    assert [child.name for child in file.parent.iterdir()] == [file.name]
+    content = file.read_bytes()
+    if suffix == ".png":
+        assert min(Image.open(file).size) > 600
+    elif suffix == ".svg":
+        assert ElementTree.fromstring(content).tag.endswith("svg")
+    else:
+        assert content.startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--plot", "front.jpg"], "--plot front.jpg: expected a file name that ends in .png, .svg or .pdf"),
+        (["--under", "latency_p95_ms<=20,p<=3"], "--under p<=3: unknown quantity 'p'"),
+        (["--under", "latency_p95_ms<20"], "--under latency_p95_ms<20: only <= is known here"),
+        (["--metric", "aupro"], "did you mean 'aupro_30'"),
+        (["--metric", "overkill_rate", "--plot", "front.svg"], "nothing to draw"),
+        (["--filter", "method=none"], "--filter method=none: unknown method"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke(run, *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not done.stdout
+    assert [child.name for child in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_picture_is_of_one_table(run: Path, tmp_path: Path) -> None:
+    keep(run, changed(candidate("a", 0.9), profile="paper"))
+    done = invoke(run, "--plot", tmp_path / "front.svg")
+    assert done.exit_code == 2
+    assert "--plot draws one table, and here are 2; choose with --filter" in done.stderr
+    assert not (tmp_path / "front.svg").exists()
+    assert invoke(run, "--plot", tmp_path / "front.svg", "--filter", "profile=quick").exit_code == 0
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = invoke(run, "--plot", tmp_path / "file" / "front.svg")
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr
+    assert not done.stdout

@@ -1,0 +1,48 @@
+"""Images, masks and maps meet at the same pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pybench.images.geometry import Geometry
+from pybench.images.score_maps import smooth, upsample
+
+
+def test_a_mask_lands_where_its_image_does() -> None:
+    mask = np.zeros((90, 120), int)
+    mask[30:60, 40:90] = 1
+    geometry = Geometry(60, 48)
+    image = torch.from_numpy(mask.astype(np.float32)).expand(1, 3, -1, -1)
+    seen = geometry.to_input(image)[0, 0].numpy() > 0.5
+    assert (seen == (geometry.labels_to_input(mask) > 0)).mean() > 0.99
+    assert seen.shape == (48, 48)
+
+
+def test_labels_are_sampled_at_pixel_centres() -> None:
+    labels = np.arange(16).reshape(4, 4)
+    assert Geometry(2).labels_to_input(labels).tolist() == [[5, 7], [13, 15]]
+    assert np.array_equal(Geometry(4).labels_to_input(labels), labels)
+    assert Geometry(4, 2).labels_to_input(labels).tolist() == [[5, 6], [9, 10]]
+
+
+def test_a_map_comes_back_to_its_image_and_cropped_pixels_score_the_minimum() -> None:
+    geometry = Geometry(40, 20)
+    score_map = np.full((20, 20), 2.0, np.float32)
+    score_map[5, 5], score_map[0, 0] = 9.0, 1.0
+    full = geometry.map_to_image(score_map, 80, 160)
+    assert full.shape == (80, 160)
+    assert full[:18].max() == full[-18:].max() == 1.0
+    peak = np.unravel_index(full.argmax(), full.shape)
+    assert np.allclose(np.array(peak) + 0.5, [15.5 * 2, 15.5 * 4], atol=2)
+
+
+def test_upsampling_keeps_constants_and_smoothing_keeps_the_mean_of_a_periodic_map() -> None:
+    assert torch.equal(upsample(torch.ones(2, 3, 3), 9), torch.ones(2, 9, 9))
+    maps = torch.zeros(1, 41, 41)
+    maps[0, 20, 20] = 1.0
+    blurred = smooth(maps, 2.0)
+    assert float(blurred.sum()) == pytest.approx(1.0, abs=1e-5)
+    assert float(blurred[0, 20, 20]) == pytest.approx(1 / (2 * np.pi * 4), rel=1e-2)
+    assert torch.equal(smooth(maps, 0), maps)

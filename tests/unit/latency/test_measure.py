@@ -1,0 +1,192 @@
+"""Latencies are measured in fresh processes that load a fitted state; what goes wrong there is told, not raised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pybench import registry
+from pybench.cli.app import app
+from pybench.latency import measure
+from pybench.latency.percentiles import interval
+from pybench.planning.plan import plan
+from pybench.planning.suite import LatencyProtocol, load_suite
+from pybench.records import Latency, LatencyFailure, ProcessTiming, Resources
+from pybench.results.store import Store
+from pybench.run.job_factory import Jobs
+from pybench.trial import fitted_states
+from pybench.trial.run_trial import Job, run_trial
+
+QUICK = LatencyProtocol(calls=30, seconds=0.1, processes=1, batch_sizes=())
+MakeJob = Callable[[str], Job]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYBENCH_FITTED_GB", "1")
+
+
+@pytest.fixture
+def make_job(data_root: Path, plugins: Path, write_suite: Callable[..., Path], tmp_path: Path) -> MakeJob:
+    registry.add_plugins(plugins)
+
+    def make(method: str) -> Job:
+        suite = write_suite(method, extra="latency: {calls: 30, seconds: 0.1}", categories="[lid]")
+        planned = plan(*load_suite(str(suite)), profile="paper", data_root=data_root)
+        return Jobs(planned, Store(tmp_path / "run")).make(planned.specs[0])
+
+    return make
+
+
+def test_a_state_that_its_trial_left_is_measured_in_fresh_processes(make_job: MakeJob) -> None:
+    job = make_job("greedy")  # has memory for one image only
+    record = run_trial(job).record
+    assert (record.status, record.remarks) == ("ok", [])
+    assert record.timings["keep_state"] >= 0
+    protocol = LatencyProtocol(calls=30, seconds=0.1, processes=2, batch_sizes=(1, 8))
+    found = measure.measure(job, protocol)
+    assert isinstance(found, Latency), found.traceback
+    assert found.manifest["state"] == "kept by its trial"
+    assert len(found.processes) == 2
+    for timing, name in ((found.end_to_end, "end_to_end_ms"), (found.predict, "predict_ms")):
+        pooled = np.concatenate([getattr(process, name) for process in found.processes])
+        assert timing.calls == len(pooled) == 30
+        assert timing.p50 == pytest.approx(np.median(pooled))
+    for process in found.processes:
+        assert process.interval == interval(np.array(process.end_to_end_ms), 0.5)
+    assert found.one_thread is not None
+    assert found.one_thread.calls >= 15
+    assert found.stages.keys() == {"decode", "preprocess"}
+    assert found.stage_calls == 2 * 5
+    assert found.missing_share == pytest.approx(1 - sum(found.stages.values()) / found.end_to_end.p50)
+    assert any(flag.startswith("stages add up to") for flag in found.flags), "the plug-in names no stage of its own"
+    assert found.throughput[0].images_per_second is not None
+    assert found.throughput[1].reason == "does not fit in memory"
+    assert found.load_ms is not None
+    assert found.load_ms > 0
+    assert found.peak_memory_mb > 10
+    assert (found.image_height, found.image_width) == (40, 40)
+    manifest = found.manifest
+    assert manifest["threads"] == found.resources.threads
+    assert {"cpu_mhz", "cpu_max_mhz", "governor", "gpus"} == manifest["clocks"].keys()
+    assert len(manifest["load_average_before"]) == len(manifest["load_average_after"]) == 3
+
+
+def test_without_a_kept_state_it_is_fitted_and_then_kept(make_job: MakeJob) -> None:
+    job = make_job("difference")
+    found = measure.measure(job, QUICK)
+    assert isinstance(found, Latency)
+    assert found.manifest["state"] == "fitted for this measurement (none was kept)"
+    assert fitted_states.find(job.origin)[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("method", "minutes", "status", "reason"),
+    [
+        ("raising", 1, "failed", "ValueError: the lamp is broken"),
+        ("segfault", 1, "failed", "its process died (SIGSEGV)"),
+        ("unloadable", 1, "failed", "its process died (SIGKILL), perhaps for want of memory"),
+        ("hangs", 0.02, "timeout", "took longer than 0.02 minutes"),
+    ],
+)
+def test_what_goes_wrong_is_told(make_job: MakeJob, method: str, minutes: float, status: str, reason: str) -> None:
+    job = replace(make_job(method), minutes=minutes)
+    found = measure.measure(job, QUICK)
+    assert isinstance(found, LatencyFailure)
+    assert (found.status, found.reason) == (status, reason)
+    assert found.key == job.spec.latency_key()
+    assert ("the lamp is broken" in found.traceback) == (method == "raising")
+
+
+def process(median: float, width: float) -> ProcessTiming:
+    low, high = median - width, median + width
+    return ProcessTiming(
+        p50=median, interval=(low, high), load_ms=1, first_call_ms=1, peak_memory_mb=1, end_to_end_ms=(median,),
+        predict_ms=(median,),
+    )  # fmt: skip
+
+
+def test_flags() -> None:
+    end_to_end = measure._pooled([[10.0] * 30])
+    alike, other = [process(10, 0.5), process(10.4, 0.5), process(9.6, 0.5)], process(12, 0.5)
+    assert measure._flags(0.1, alike, {"match": 9.6}, end_to_end) == []
+    assert measure._flags(0.23, alike, {"match": 10.4}, end_to_end) == ["busy machine: others used 23% of its CPU time"]
+    assert measure._flags(0, [*alike[:2], other], {"match": 10}, end_to_end) == ["the medians of 3 processes differ"]
+    for stages, share in (({"match": 9.4}, "94%"), ({"match": 9, "decode": 1.6}, "106%")):
+        assert measure._flags(0, alike, stages, end_to_end) == [f"stages add up to {share} of end to end"]
+
+
+def failure(key: str) -> LatencyFailure:
+    return LatencyFailure(
+        key=key, dataset="d", category="lid", method="padim", params={}, resources=Resources(), profile="quick",
+        status="failed", reason="boom", code_version="", started="2026-01-01", finished="2026-01-02",
+    )  # fmt: skip
+
+
+def measured(key: str) -> Latency:
+    timing = measure._pooled([[1.0] * 30])
+    return Latency(
+        key=key, dataset="d", category="lid", method="padim", params={}, resources=Resources(), profile="quick",
+        image_height=8, image_width=8, end_to_end=timing, predict=timing, first_call_ms=50, peak_memory_mb=1,
+        flags=(), manifest={}, code_version="", finished="2026-01-01T00:00:00.000+00:00",
+    )  # fmt: skip
+
+
+def test_a_failure_takes_the_place_of_a_latency_and_gives_it_up(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write_latency(measured("a"))
+    store.write_latency(failure("b"))
+    assert store.latencies() == [measured("a"), failure("b")]
+    store.write_latency(failure("a"))
+    assert store.latencies() == [failure("a"), failure("b")]
+    assert [file.name for file in (tmp_path / "attempts").iterdir()] == ["a-2026-01-01T000000.000Z.json"]
+    store.write_latency(measured("a"))
+    assert store.latencies() == [measured("a"), failure("b")]
+
+
+def test_a_latency_that_fails_ends_no_run(
+    data_root: Path, plugins: Path, write_suite: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Its trials are well; the table says why there is no latency, and the exit code that something failed."""
+    suite = write_suite(
+        "unloadable", extra="latency: {calls: 30, seconds: 0.1, processes: 1, batch_sizes: []}", categories="[lid]"
+    )
+    options = ["--data-root", data_root, "--plugins", plugins, "--out", tmp_path / "out", "--profile", "paper"]
+    done = CliRunner().invoke(app, ["run", str(suite), *map(str, options), "--executor", "inline"])
+    assert done.exit_code == 1, done.output
+    assert "latency of unloadable: failed: its process died (SIGKILL), perhaps for want of memory" in done.output
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "out"), "--format", "json", "--plugins", str(plugins)])
+    (trial,) = json.loads(shown.output)
+    assert (trial["status"], trial["latency"]) == ("ok", None)
+    assert trial["latency_failure"] == "its process died (SIGKILL), perhaps for want of memory"
+
+
+def test_the_command_measures_a_suite_and_then_its_run(
+    data_root: Path, plugins: Path, write_suite: Callable[..., Path], tmp_path: Path
+) -> None:
+    suite = write_suite("difference", extra="latency: {calls: 30, seconds: 0.1, processes: 1, batch_sizes: [2]}")
+    options = [str(option) for option in ("--data-root", data_root, "--plugins", plugins)]
+    placed = [str(suite), *options, "--out", str(tmp_path / "out"), "--profile", "paper"]
+    done = CliRunner().invoke(app, ["latency", *placed, "--format", "json", "--set", "latency.batch_sizes=[1,2]"])
+    assert done.exit_code == 0, done.output
+    (one,) = json.loads(done.stdout)
+    assert one["status"] == "ok"
+    assert one["latency"]["images_per_second"].keys() == {"1", "2"}
+    assert one["metrics"] == {}
+    done = CliRunner().invoke(app, ["run", *placed, "--executor", "inline"])
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(app, ["latency", str(tmp_path / "out" / "tiny"), *options, "--format", "csv"])
+    assert done.exit_code == 0, done.output
+    head, row = done.stdout.splitlines()
+    assert "metrics.image_auroc" in head
+    assert row.startswith("ok,")
+    done = CliRunner().invoke(app, ["latency", str(tmp_path / "out" / "tiny"), *options, "--set", "seeds=1"])
+    assert done.exit_code == 2
+    assert "--set and --dataset are for suites" in done.stderr

@@ -1,0 +1,270 @@
+"""The main loop in this process: records, failures, resuming, sharing a folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pybench import registry
+from pybench.executors.inline import InlineExecutor
+from pybench.planning.plan import Plan, plan
+from pybench.planning.suite import load_suite
+from pybench.records import Latency, LatencyFailure, Record, TrialSpec
+from pybench.results.store import Store, find_runs, load_results
+from pybench.run.run_plan import run
+from pybench.types import InputError
+
+
+class Log:
+    """A listener that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.reused: list[str] = []
+        self.measured: list[str] = []
+
+    def started(self, total: int) -> None:
+        self.total = total
+
+    def handed(self, spec: TrialSpec) -> None: ...
+
+    def trial(self, record: Record, *, reused: bool) -> None:
+        (self.reused if reused else self.ran).append(record.key)
+
+    def measuring(self, spec: TrialSpec) -> None:
+        self.measured.append(spec.method)
+
+    def latency(self, latency: Latency | LatencyFailure) -> None:
+        pass
+
+
+@pytest.fixture
+def make_plan(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) -> Callable[..., Plan]:
+    def make(*methods: str, extra: str = "latency: null", **options: Any) -> Plan:
+        registry.add_plugins(plugins)
+        return plan(
+            *load_suite(str(write_suite(*methods, extra=extra))), profile="paper", data_root=data_root, **options
+        )
+
+    return make
+
+
+def go(planned: Plan, folder: Path, *, force: bool = False) -> tuple[dict[str, Record], Log]:
+    log = Log()
+    results = run(planned, Store(folder), InlineExecutor, force=force, listener=log)
+    return {f"{result.record.spec.category}/{result.record.spec.method}": result.record for result in results}, log
+
+
+def test_a_record_says_what_was_done(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    records, log = go(make_plan("difference"), tmp_path / "run")
+    record = records["lid/difference"]
+    assert log.total == 2
+    assert record.status == "ok"
+    assert record.metrics["pixel_auroc"] is not None
+    assert record.metrics["pixel_auroc"] > 0.95
+    assert record.counts == {
+        "train": 8, "test_normal": 2, "test_anomalous": 4, "unannotated": 0, "regions_lost": 0, "test_labels_read": 6,
+    }  # fmt: skip
+    assert set(record.timings) == {"fit", "predict", "held_out", "metrics"}
+    assert record.started < record.finished
+    assert record.by_defect_type["dent"].keys() == {"image_auroc", "pixel_auroc", "aupro_30", "auspro_05"}
+    low, high = record.intervals["image_auroc"]
+    assert 0 <= low <= record.metrics["image_auroc"] <= high <= 1
+    with np.load(next(store_file(tmp_path, record))) as arrays:
+        assert arrays["scores"].shape == (6,)
+
+
+def store_file(tmp_path: Path, record: Record) -> Any:
+    assert record.curves is not None
+    return (tmp_path / "run").rglob(record.curves)
+
+
+def test_what_is_spent_under_a_name_of_its_own_is_told_apart(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    planned = make_plan("spends", extra="latency: null\nprotocol: {threshold_folds: 2}")
+    timings = go(planned, tmp_path / "run")[0]["lid/spends"].timings
+    assert timings["sharpening"] == 300.0  # the fit and two held-out ones
+    assert -100 <= timings["fit"] < 0
+    assert -200 <= timings["held_out"] < 0
+
+
+def test_what_a_method_does_wrong_is_in_its_record_and_the_run_goes_on(
+    make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    records, _ = go(make_plan("raising", "nan_scores", "wrong_shape", "difference"), tmp_path / "run")
+    reasons = {name.split("/")[1]: record.reason for name, record in records.items() if record.status == "failed"}
+    assert reasons == {
+        "raising": "ValueError: the lamp is broken",
+        "nan_scores": "predict returned NaN or infinity in 1 of 6 values of scores",
+        "wrong_shape": "predict returned maps of shape [6, 16, 32]; expected [6, 32, 32]",
+    }
+    assert "the lamp is broken" in records["lid/raising"].traceback
+    assert records["plate/difference"].status == "ok"
+
+
+def test_without_maps_pixel_metrics_are_null_with_a_reason(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    records, _ = go(make_plan("no_maps"), tmp_path / "run")
+    record = records["lid/no_maps"]
+    assert record.status == "ok"
+    assert record.metrics["image_auroc"] is not None
+    assert record.metrics["pixel_auroc"] is None
+    assert "map" in record.undefined["pixel_auroc"]
+
+
+def test_methods_see_the_same_images_and_the_same_seed_gives_the_same_metrics(
+    make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    first, _ = go(make_plan("difference", "slow"), tmp_path / "one")
+    second, _ = go(make_plan("difference", "slow"), tmp_path / "two")
+    assert first["lid/difference"].fingerprint == first["lid/slow"].fingerprint != first["plate/slow"].fingerprint
+    assert {name: record.metrics for name, record in first.items()} == {
+        name: record.metrics for name, record in second.items()
+    }
+
+
+def test_finished_trials_are_not_run_again_unless_forced_or_the_data_changed(
+    make_plan: Callable[..., Plan], tmp_path: Path, data_root: Path
+) -> None:
+    planned, folder = make_plan("difference", "raising"), tmp_path / "run"
+    first, log = go(planned, folder)
+    assert len(log.ran) == 4
+    second, log = go(planned, folder)
+    assert len(log.reused) == 2, "the failed ones are tried again, the others are not"
+    assert second["lid/difference"] == first["lid/difference"]
+    assert len(list((folder / "attempts").glob("*.json"))) == 2
+    image = next((data_root / "lid" / "ok").glob("*.png"))
+    image.write_bytes(next((data_root / "plate" / "ok").glob("*.png")).read_bytes())
+    third, log = go(planned, folder)
+    assert third["lid/difference"].fingerprint != first["lid/difference"].fingerprint
+    assert third["plate/difference"] == first["plate/difference"]
+    _, log = go(planned, folder, force=True)
+    assert not log.reused
+
+
+def test_a_changed_method_is_run_again(make_plan: Callable[..., Plan], tmp_path: Path, plugins: Path) -> None:
+    from pybench.disk import source_hash
+    from pybench.trial import code_version
+
+    planned, folder = make_plan("difference"), tmp_path / "run"
+    go(planned, folder)
+    with (plugins / "methods" / "difference.py").open("a") as file:
+        file.write("# changed\n")
+    source_hash._file_digest.cache_clear()
+    code_version._of.cache_clear()
+    _, log = go(planned, folder)
+    assert not log.reused
+
+
+def test_two_runs_in_one_folder_leave_each_others_records_alone(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    go(make_plan("difference", overrides={"seeds": "[1]"}), folder)
+    go(make_plan("difference", overrides={"seeds": "[2]"}), folder)
+    seeds = sorted(result.record.spec.seed for result in Store(folder).results())
+    assert seeds == [1, 1, 2, 2]
+
+
+def test_latency_is_measured_once_for_each_method_on_its_largest_category(
+    make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    planned = make_plan("difference", extra="latency: {calls: 30, seconds: 0.1, processes: 1}")
+    _, log = go(planned, tmp_path / "run")
+    assert log.measured == ["difference"]
+    results = Store(tmp_path / "run").results()
+    latencies = {result.latency.key: result.latency for result in results if result.latency}
+    assert len(latencies) == 1
+    latency = next(iter(latencies.values()))
+    assert latency.end_to_end.calls == 30
+    assert latency.end_to_end.p50 <= latency.end_to_end.p90 <= latency.end_to_end.p95
+    assert latency.end_to_end.p99 is None
+    _, log = go(planned, tmp_path / "run")
+    assert log.measured == []
+
+
+def test_held_out_normals_set_a_threshold(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    records, _ = go(make_plan("difference", extra="latency: null\nprotocol: {threshold_folds: 4}"), tmp_path / "run")
+    metrics = records["lid/difference"].metrics
+    assert metrics["escape_rate"] == 0
+    assert metrics["overkill_rate"] is not None
+    without, _ = go(make_plan("difference"), tmp_path / "other")
+    assert without["lid/difference"].metrics["escape_rate"] is None
+    assert "held" in without["lid/difference"].undefined["escape_rate"]
+
+
+def test_a_one_class_test_set_runs(make_plan: Callable[..., Plan], tmp_path: Path, data_root: Path) -> None:
+    for category in ("lid", "plate"):
+        folder = data_root / category / "nok" / "dent"
+        for file in list(folder.glob("*.png")):
+            file.rename(data_root / category / f"gone{file.name}")
+        (folder / "0.png").write_bytes(next((data_root / category / "ok").glob("*.png")).read_bytes())
+        (data_root / category / "masks" / "dent" / "0.png").unlink()
+    planned = make_plan("difference", overrides={"folder.masks": "null", "folder.test_share": "0.01"})
+    records, _ = go(planned, tmp_path / "run")
+    record = records["lid/difference"]
+    assert record.status == "ok"
+    assert record.counts["test_normal"] + record.counts["test_anomalous"] >= 1
+    assert record.metrics["pixel_auroc"] is None
+    assert record.undefined["pixel_auroc"]
+
+
+def test_a_truncated_image_is_named(make_plan: Callable[..., Plan], tmp_path: Path, data_root: Path) -> None:
+    image = sorted((data_root / "lid" / "nok" / "dent").glob("*.png"))[0]
+    image.write_bytes(image.read_bytes()[:300])
+    records, _ = go(make_plan("difference"), tmp_path / "run")
+    assert records["lid/difference"].status == "failed"
+    assert str(image) in records["lid/difference"].reason
+    assert records["plate/difference"].status == "ok"
+
+
+def test_missing_data_stops_the_run_before_it_starts(
+    make_plan: Callable[..., Plan], tmp_path: Path, data_root: Path
+) -> None:
+    planned = make_plan("difference")
+    (data_root / "plate" / "ok").rename(data_root / "plate" / "elsewhere")
+    with pytest.raises(InputError, match="plate/ok"):
+        go(planned, tmp_path / "run")
+    assert not list(tmp_path.glob("run/**/*.json"))
+
+
+def test_results_load_as_one_row_per_trial(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    go(make_plan("difference", "raising"), tmp_path / "out" / "tiny")
+    for place in (tmp_path / "out", tmp_path / "out" / "tiny"):
+        frame = load_results(place)
+        assert len(frame) == 4
+        assert set(frame["status"]) == {"ok", "failed"}
+        assert frame["metrics.image_auroc"].notna().sum() == 2
+
+
+def test_a_run_that_is_nowhere_is_refused_by_the_folders_looked_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"^no records in {re.escape(str(tmp_path))}/nothing; unknown run"):
+        find_runs(tmp_path / "nothing")
+    with pytest.raises(InputError, match=r"^no records in nothing or results/nothing; unknown run 'nothing'"):
+        find_runs("nothing")
+
+
+def test_a_damaged_record_is_named(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    records, _ = go(make_plan("difference"), tmp_path / "run")
+    path = next((tmp_path / "run").rglob(f"{records['lid/difference'].key}.json"))
+    content = json.loads(path.read_text())
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(InputError, match=path.name):
+        Store(tmp_path / "run").results()
+    path.write_text(json.dumps({**content, "schema_version": 999}))
+    with pytest.raises(InputError, match="newer pybench"):
+        Store(tmp_path / "run").results()
+
+
+def test_a_setting_that_cannot_be_used_is_said_before_anything_runs(
+    make_plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", "much")
+    with pytest.raises(InputError, match="PYBENCH_FEATURE_CACHE_GB: expected a number of gigabytes"):
+        go(make_plan("difference"), tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("*.json"))
