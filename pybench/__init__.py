@@ -1,23 +1,79 @@
 """Benchmark of anomaly detectors for industrial inspection.
 
-``load_results(RUN)`` gives a run's records as a DataFrame; everything else is in the submodules. Importing the package
-imports nothing heavy.
+All that a plug-in or a notebook needs is imported from here: ``from pybench import Method, MethodParams, Prediction``.
+A name is looked up in its own module when it is first used, so that importing the package imports nothing heavy.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pybench.results.store import load_results
+    from pybench.backbones.method import BackboneMethod as BackboneMethod
+    from pybench.backbones.method import BackboneParams as BackboneParams
+    from pybench.images.geometry import Geometry as Geometry
+    from pybench.images.score_maps import smooth as smooth
+    from pybench.images.score_maps import upsample as upsample
+    from pybench.results.store import load_results as load_results
+    from pybench.stages import stage as stage
+    from pybench.training.loop import Batch as Batch
+    from pybench.training.loop import Budget as Budget
+    from pybench.training.loop import Training as Training
+    from pybench.training.loop import TrainingParams as TrainingParams
+    from pybench.training.loop import stack as stack
+    from pybench.training.loop import train as train
+    from pybench.types import Citation as Citation
+    from pybench.types import Context as Context
+    from pybench.types import Dataset as Dataset
+    from pybench.types import DatasetInfo as DatasetInfo
+    from pybench.types import DatasetOptions as DatasetOptions
+    from pybench.types import Evaluation as Evaluation
+    from pybench.types import Images as Images
+    from pybench.types import InputError as InputError
+    from pybench.types import Method as Method
+    from pybench.types import MethodParams as MethodParams
+    from pybench.types import Metric as Metric
+    from pybench.types import Part as Part
+    from pybench.types import Prediction as Prediction
+    from pybench.types import Region as Region
+    from pybench.types import Sample as Sample
+    from pybench.types import UndefinedMetricError as UndefinedMetricError
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_results"]
+
+# The same names by module, for looking them up at run time; a test compares the two lists.
+PUBLIC = {
+    "pybench.backbones.method": ("BackboneMethod", "BackboneParams"),
+    "pybench.images.geometry": ("Geometry",),
+    "pybench.images.score_maps": ("smooth", "upsample"),
+    "pybench.results.store": ("load_results",),
+    "pybench.stages": ("stage",),
+    "pybench.training.loop": ("Batch", "Budget", "Training", "TrainingParams", "stack", "train"),
+    "pybench.types": (
+        "Citation",
+        "Context",
+        "Dataset",
+        "DatasetInfo",
+        "DatasetOptions",
+        "Evaluation",
+        "Images",
+        "InputError",
+        "Method",
+        "MethodParams",
+        "Metric",
+        "Part",
+        "Prediction",
+        "Region",
+        "Sample",
+        "UndefinedMetricError",
+    ),
+}
+HOME = {name: module for module, names in PUBLIC.items() for name in names}
+__all__ = ["__version__", *HOME]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load_results":
-        from pybench.results.store import load_results
-
-        return load_results
+    if name in HOME:
+        return getattr(importlib.import_module(HOME[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,6 +22,19 @@ from pybench.types import Dataset, InputError, Method, Metric
 
 Kind = Literal["method", "dataset", "metric"]
 
+# Where modules lie that plug-ins imported before pybench's files were sorted into rooms.
+MOVED = {
+    "pybench.features": "pybench.backbones.method",
+    "pybench.geometry": "pybench.images.geometry",
+    "pybench.learning_rate": "pybench.training.learning_rate",
+    "pybench.losses": "pybench.training.losses",
+    "pybench.maps": "pybench.images.score_maps",
+    "pybench.store": "pybench.results.store",
+    "pybench.synthesis": "pybench.training.synthesis",
+    "pybench.textures": "pybench.training.textures",
+    "pybench.varied_defects": "pybench.training.varied_defects",
+}
+
 _plugin_folders: list[Path] = []
 
 
@@ -70,8 +83,18 @@ def _load(kind: Kind, name: str, folders: tuple[Path, ...]) -> Any:
     try:
         module = _import(kind, name)
     except Exception as error:
-        raise InputError(f"{kind} '{name}' cannot be imported: {type(error).__name__}: {error}") from error
+        raise InputError(f"{kind} '{name}' cannot be imported: {_why(error)}") from error
     return _one_plugin(kind, name, module)
+
+
+def _why(error: Exception) -> str:
+    """Why a plug-in cannot be imported, in one line; names the new place of a module of pybench that has moved."""
+    if isinstance(error, ModuleNotFoundError) and error.name in MOVED:
+        return (
+            f"{error.name} is now {MOVED[error.name]}; "
+            "what a plug-in needs is also in one place: from pybench import Method, Prediction, Geometry, ..."
+        )
+    return f"{type(error).__name__}: {error}"
 
 
 def source(kind: Kind, name: str) -> Path:

@@ -28,8 +28,7 @@ from pathlib import Path
 
 import torch
 
-from pybench.geometry import Geometry
-from pybench.types import Citation, Method, MethodParams, Prediction
+from pybench import Citation, Geometry, Method, MethodParams, Prediction
 
 
 class Params(MethodParams):

@@ -135,7 +135,7 @@ def test_a_killed_fit_ends_with_the_same_weights(tmp_path: Path, monkeypatch: py
 
 def test_checkpoints_are_written_now_and_then_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
-    monkeypatch.setattr(loop.durable, "write", lambda path, content: written.append(path))
+    monkeypatch.setattr(loop.atomic_files, "write", lambda path, content: written.append(path))
     fit(Context(checkpoints=tmp_path), budget=Budget(steps=4))
     assert written == [tmp_path / "phase.pt"]
 
