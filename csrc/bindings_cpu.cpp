@@ -1,4 +1,3 @@
-#include "shared/bindings.h"
 #include "cpu/connected_regions/connected_regions.h"
 #include "cpu/depthwise_conv2d/depthwise_conv2d.h"
 #include "cpu/fma_peak/fma_peak.h"
@@ -7,6 +6,7 @@
 #include "cpu/optics/optics.h"
 #include "cpu/perlin_noise/perlin_noise.h"
 #include "cpu/shared/simd.h"
+#include "shared/bindings.h"
 
 namespace py = pybind11;
 

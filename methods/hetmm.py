@@ -11,7 +11,7 @@ from torch.nn.functional import avg_pool2d, normalize
 
 from pybench.backbones.method import BackboneMethod, BackboneParams
 from pybench.images.score_maps import smooth, upsample
-from pybench.ops.mutual_match import Precision, TemplateBank, mutual_match, pack_templates
+from pybench.ops import Precision, TemplateBank, mutual_match, pack_templates
 from pybench.stages import stage
 from pybench.types import Citation, Context, Images, MethodParams, Prediction
 

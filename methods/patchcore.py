@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from pybench.backbones.method import BackboneMethod, BackboneParams
 from pybench.images.score_maps import smooth, upsample
-from pybench.ops.coreset import k_center
+from pybench.ops.k_center import k_center
 from pybench.stages import stage
 from pybench.types import Citation, Context, Images, Prediction
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pybench.ops.optics import optics_select
+from pybench.ops.optics_select import optics_select
 
 Selection = Literal["optics", "kmeans_pixel", "kmeans_image", "random_pixel", "random_image"]
 

@@ -30,7 +30,7 @@ class Regions:
 def label(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     """Region, from 0, of each defective pixel of a mask [H, W], row by row, and the number of regions."""
     # Here, because torch comes with it, which takes seconds, and a report needs the metrics' names only.
-    from pybench.ops.regions import connected_regions
+    from pybench.ops.connected_regions import connected_regions
 
     if not mask.any():
         return np.empty(0, np.int32), 0

@@ -1,143 +1,28 @@
-"""Mutual matching of query features with a bank of templates (paper 003, HETMM, Eq. 3-5)."""
+"""Mutual matching of query features with a bank of templates (HETMM, Eq. 3-5)."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from pybench.ops.dispatch import Implementation, Op, capsule, cuda, current_stream, native
+from pybench.ops.template_bank import (
+    EPSILON,
+    PANEL_LANES,
+    TemplateBank,
+    check_features,
+    from_16_bits,
+    pack_templates,
+    to_16_bits,
+)
 from pybench.types import InputError
 
-# The bank lies in panels of this many templates, so that vector lanes are templates (csrc/cpu/mutual_match).
-PANEL_LANES = 16
-# A component v of a unit vector is round(v * FIXED_ONE) in 16-bit fixed point, at most FIXED_ONE - 1 either way;
-# NOT_A_NUMBER is the first component of a vector that held a NaN or an infinity.
-FIXED_ONE = 1 << 15
-NOT_A_NUMBER = -FIXED_ONE
-# Vectors shorter than this are scaled by it instead of by their length: a zero vector stays zero.
-EPSILON = 1e-12
 # On a GPU, rows of the query hold as many halves for as many rows of a panel (csrc/cuda/mutual_match/mutual_match.cu).
 CHUNK_ROWS, CHUNK_HALVES = 64, 128
 LARGEST_WINDOW = 61
 # The reference gathers windows of the query for as many rows as fit into this many bytes.
 GATHER_BYTES = 16 << 20
-
-
-Precision = Literal["full", "reduced"]
-
-
-@dataclass(frozen=True)
-class TemplateBank:
-    """Templates [N, C, H, W] normalised and packed once, for many calls of ``mutual_match``.
-
-    ``panels`` is [H * W, ceil(N / 16), C, 16]: unit feature vectors with templates in the last dimension; the last
-    panel is filled up by repeating its last template, which changes no maximum. With reduced precision it is int16
-    fixed point on the CPU and float16 on a GPU, [H * W, ceil(N / 16), ceil(C / 2), 32]: two channels of a template lie
-    beside each other.
-    """
-
-    panels: Tensor
-    count: int
-    channels: int
-    height: int
-    width: int
-
-    @property
-    def precision(self) -> Precision:
-        """``reduced`` where the panels hold 16 bits for a component."""
-        return "reduced" if self.panels.element_size() == 2 else "full"
-
-    def to(self, device: str) -> TemplateBank:
-        """The bank on another device; reduced precision is packed anew where devices keep it differently."""
-        if self.precision == "reduced" and torch.device(device).type != self.panels.device.type:
-            return pack_templates(self.templates().to(device), "reduced")
-        return replace(self, panels=self.panels.to(device))
-
-    def templates(self) -> Tensor:
-        """The normalised templates [N, C, H, W], unpacked; pack them together with new ones to extend a bank."""
-        lanes = self.unpacked().permute(1, 3, 2, 0).flatten(0, 1)[: self.count]
-        return lanes.reshape(self.count, self.channels, self.height, self.width)
-
-    def unpacked(self) -> Tensor:
-        """The panels as floats [H * W, ceil(N / 16), C, 16]."""
-        if self.precision == "full":
-            return self.panels
-        channels = self.panels.unflatten(3, (PANEL_LANES, 2)).transpose(3, 4).flatten(2, 3)
-        return _from_16_bits(channels[:, :, : self.channels], 2)
-
-
-def pack_templates(templates: Tensor, precision: Precision = "full") -> TemplateBank:
-    """Normalise and pack templates [N, C, H, W], float32 or float64; takes as much memory again as they do.
-
-    Args:
-        templates: features of the normal images.
-        precision: ``reduced`` keeps components in 16 bits, which halves the memory and shortens matching
-            (docs/benchmarks.md). It takes float32. Rounding changes a distance by about 1e-5 (standard deviation) and
-            by at most sqrt(C) / 2^15 on the CPU, in fixed point; by at most 2^-10 on a GPU, in float16.
-
-    Raises:
-        InputError: not a float32 or float64 tensor of four dimensions, one of N, C, H, W is zero, or reduced precision
-            is asked of float64.
-    """
-    _check_features("templates", templates)
-    count, channels, height, width = templates.shape
-    if 0 in templates.shape:
-        raise InputError(f"templates [N, C, H, W] must not be empty, but have the shape {list(templates.shape)}")
-    if precision not in ("full", "reduced"):
-        raise InputError(f"precision must be full or reduced, but is {precision!r}")
-    if precision == "reduced" and templates.dtype != torch.float32:
-        raise InputError(f"reduced precision takes float32, but templates are {templates.dtype}")
-    reduced = torch.int16 if templates.device.type == "cpu" else torch.float16
-    panels = templates.new_empty(
-        (height * width, -(-count // PANEL_LANES), *_panel_shape(channels, precision)),
-        dtype=reduced if precision == "reduced" else templates.dtype,
-        requires_grad=False,
-    )
-    for index, lanes in enumerate(templates.detach().split(PANEL_LANES)):
-        repeats = PANEL_LANES - len(lanes)
-        filled = torch.cat([lanes, lanes[-1:].expand(repeats, -1, -1, -1)]) if repeats else lanes
-        panel = functional.normalize(filled, dim=1, eps=EPSILON).flatten(2).permute(2, 1, 0)
-        panels[:, index] = panel if precision == "full" else _paired(_to_16_bits(panel, 1, reduced))
-    return TemplateBank(panels, count, channels, height, width)
-
-
-def _panel_shape(channels: int, precision: Precision) -> tuple[int, int]:
-    return (channels, PANEL_LANES) if precision == "full" else (-(-channels // 2), 2 * PANEL_LANES)
-
-
-def _paired(panel: Tensor) -> Tensor:
-    """[P, C, 16] to [P, ceil(C / 2), 32], two channels of a template beside each other."""
-    even = functional.pad(panel, (0, 0, 0, panel.shape[1] % 2))
-    paired: Tensor = even.unflatten(1, (-1, 2)).transpose(2, 3).flatten(2)
-    return paired
-
-
-def _to_16_bits(unit: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
-    """Unit vectors along ``dim`` as float16 or, for int16, in fixed point."""
-    return _to_fixed_point(unit, dim) if dtype == torch.int16 else unit.half()
-
-
-def _from_16_bits(rounded: Tensor, dim: int) -> Tensor:
-    """What ``_to_16_bits`` made of unit vectors along ``dim``."""
-    return _from_fixed_point(rounded, dim) if rounded.dtype == torch.int16 else rounded.float()
-
-
-def _to_fixed_point(unit: Tensor, dim: int) -> Tensor:
-    """Unit vectors along ``dim`` in 16 bits."""
-    fixed = (unit * FIXED_ONE).round().clamp(1 - FIXED_ONE, FIXED_ONE - 1).nan_to_num()
-    fixed.narrow(dim, 0, 1).masked_fill_(~torch.isfinite(unit).all(dim, keepdim=True), NOT_A_NUMBER)
-    return fixed.to(torch.int16)
-
-
-def _from_fixed_point(fixed: Tensor, dim: int) -> Tensor:
-    """What the vectors along ``dim`` stand for; those that are not a number become NaN."""
-    bad = fixed.narrow(dim, 0, 1) == NOT_A_NUMBER
-    unit: Tensor = (fixed.float() / FIXED_ONE).masked_fill(bad, torch.nan)
-    return unit
 
 
 @torch.no_grad()
@@ -148,7 +33,7 @@ def mutual_match(
     backward_window: int,
     backend: str = "auto",
 ) -> tuple[Tensor, Tensor]:
-    """Forward and backward distance maps between a query and templates (paper 003, Eq. 3-5).
+    """Forward and backward distance maps between a query and templates (HETMM, Eq. 3-5).
 
     Feature vectors are normalised to unit length; the distance of two is 1 - cosine, in [0, 2]. *Forward* at a pixel is
     the smallest distance between the query there and any template within the window around it; *backward* is the
@@ -172,7 +57,7 @@ def mutual_match(
     Raises:
         InputError: shapes, dtypes or devices do not fit together, a window is even, or the backend cannot run.
     """
-    _check_features("query", query)
+    check_features("query", query)
     for name, window in (("forward_window", forward_window), ("backward_window", backward_window)):
         if window < 1 or window % 2 == 0:
             raise InputError(f"{name} must be odd and positive, but is {window}")
@@ -180,14 +65,6 @@ def mutual_match(
     _check_pair(query, bank)
     forward, backward = _op(backend, query, bank, forward_window, backward_window)
     return (1 - forward).clamp(0, 2), (1 - backward).clamp(0, 2)
-
-
-def _check_features(name: str, features: Tensor) -> None:
-    if features.dim() != 4 or features.dtype not in (torch.float32, torch.float64):
-        raise InputError(
-            f"{name} must be float32 or float64 with 4 dimensions, but is {features.dtype} of shape "
-            f"{list(features.shape)}"
-        )
 
 
 def _check_pair(query: Tensor, bank: TemplateBank) -> None:
@@ -209,7 +86,7 @@ def _reference(query: Tensor, bank: TemplateBank, forward_window: int, backward_
     """Plain torch: gather the query's windows, multiply them with the templates of each position, take maxima."""
     query = functional.normalize(query, dim=1, eps=EPSILON).contiguous(memory_format=torch.channels_last)
     if bank.precision == "reduced":
-        query = _from_16_bits(_to_16_bits(query, 1, bank.panels.dtype), 1)
+        query = from_16_bits(to_16_bits(query, 1, bank.panels.dtype), 1)
     unpacked = bank.unpacked()
     batch, _, height, width = query.shape
     side = max(forward_window, backward_window)

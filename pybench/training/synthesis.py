@@ -22,7 +22,7 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from pybench.images.decoding import IMAGE_SUFFIXES
 from pybench.images.loading import DecodedImages, fingerprint
-from pybench.ops.perlin import perlin_noise
+from pybench.ops.perlin_noise import perlin_noise
 from pybench.training.textures import noise_seed, procedural_texture
 from pybench.types import InputError, Sample
 

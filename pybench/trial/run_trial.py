@@ -28,7 +28,7 @@ from pybench.metrics._bootstrap import bootstrap_interval
 from pybench.metrics._curves import curves
 from pybench.metrics._evaluate import by_defect_type, evaluate
 from pybench.ops import dispatch
-from pybench.ops.regions import connected_regions
+from pybench.ops.connected_regions import connected_regions
 from pybench.planning import strict_yaml
 from pybench.records import Attempt, Outcome, Record, Status, TrialSpec
 from pybench.training.loop import TrainingError

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pybench.ops import Precision, TemplateBank, mutual_match, pack_templates
 
-# Channels, side and window of layers 1 to 3 of a Wide ResNet (paper 003, Sec. 4.2).
+# Channels, side and window of layers 1 to 3 of a Wide ResNet (HETMM, Sec. 4.2).
 LAYERS = ((256, 64, 9), (512, 32, 7), (1024, 16, 5))
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-PLANTED = "k_center"  # the case, and the op in pybench/ops/coreset.py
+PLANTED = "k_center"  # the case, and the op in pybench/ops/k_center.py
 BESIDE = ("mutual_match, float32", "connected_regions")  # measured with the planted one
 KINDS = ("identical", "plus_20", "plus_10")
 SLOWED = '''
@@ -74,7 +74,7 @@ def make_clone(clone: Path) -> None:
     changes = {"identical": "\n# A comment.\n", **{f"plus_{p}": slowed(p / 100) for p in (10, 20)}}
     for kind, text in changes.items():
         git(clone, "checkout", "--quiet", "-B", kind, "base")
-        with (clone / "pybench/ops/coreset.py").open("a") as file:
+        with (clone / "pybench/ops/k_center.py").open("a") as file:
             file.write(text)
         git(clone, "commit", "--quiet", "--all", "--message", kind)
 

@@ -9,15 +9,15 @@ import argparse
 import secrets
 import sys
 
-import check_depthwise
+import check_depthwise_conv2d
 import check_mutual_match
-import check_optics
+import check_optics_select
 import torch
 from measure import table
 
 from pybench.ops import backends
 
-CHECKS = [check_depthwise.cases, check_mutual_match.cases, check_optics.cases]
+CHECKS = [check_depthwise_conv2d.cases, check_mutual_match.cases, check_optics_select.cases]
 
 
 def main() -> int:

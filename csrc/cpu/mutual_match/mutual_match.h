@@ -1,4 +1,4 @@
-// Mutual matching of a query with a bank of templates: paper 003 (HETMM), Eq. 3-5.
+// Mutual matching of a query with a bank of templates: HETMM, Eq. 3-5.
 #pragma once
 
 #include <cstdint>

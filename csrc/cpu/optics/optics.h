@@ -1,4 +1,4 @@
-// Density clustering and selection of templates at each position: paper 003 (HETMM), Sec. 3.3 and Alg. 1.
+// Density clustering and selection of templates at each position: HETMM, Sec. 3.3 and Alg. 1.
 #pragma once
 
 #include <cstdint>

@@ -16,8 +16,8 @@
 // up over the channels, so they sum 16 channels only, and the rest is added in float32. Without `Split`, components are
 // halves.
 
-#include "cuda/shared/device.h"
 #include "cuda/mutual_match/mutual_match.h"
+#include "cuda/shared/device.h"
 
 #include <algorithm>
 

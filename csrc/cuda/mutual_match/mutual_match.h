@@ -1,5 +1,5 @@
-// Mutual matching of a query with a bank of templates (paper 003, HETMM, Eq. 3-5) on a CUDA device. Work is queued on
-// `stream` of the current device, a cudaStream_t as an integer; nothing is allocated and nothing waits.
+// Mutual matching of a query with a bank of templates (HETMM, Eq. 3-5) on a CUDA device. Work is queued on `stream` of the
+// current device, a cudaStream_t as an integer; nothing is allocated and nothing waits.
 #pragma once
 
 #include <cstdint>

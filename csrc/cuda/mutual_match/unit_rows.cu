@@ -1,5 +1,5 @@
-#include "cuda/shared/device.h"
 #include "cuda/mutual_match/mutual_match.h"
+#include "cuda/shared/device.h"
 
 namespace pybench::cuda {
 namespace {

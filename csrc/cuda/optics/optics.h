@@ -1,5 +1,5 @@
-// Density clustering and selection of templates at many positions at once (paper 003, HETMM, Sec. 3.3 and Alg. 1) on a
-// CUDA device. Work is queued on `stream` of the current device, a cudaStream_t as an integer; nothing is allocated and
+// Density clustering and selection of templates at many positions at once (HETMM, Sec. 3.3 and Alg. 1) on a CUDA
+// device. Work is queued on `stream` of the current device, a cudaStream_t as an integer; nothing is allocated and
 // nothing waits.
 #pragma once
 

@@ -1,5 +1,5 @@
-#include "cuda/shared/device.h"
 #include "cuda/optics/optics.h"
+#include "cuda/shared/device.h"
 
 namespace pybench::cuda {
 namespace {

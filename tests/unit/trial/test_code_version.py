@@ -16,7 +16,7 @@ def names(method: str) -> set[str]:
 def test_a_method_counts_with_what_it_imports_of_pybench() -> None:
     found = names("ndp_net")
     assert {"methods/ndp_net.py", "networks/ndp_net.py", "networks/ndp_net_attention.py"} <= found
-    assert {"pybench/training.py", "pybench/synthesis.py", "pybench/textures.py", "ops/perlin.py"} <= found
+    assert {"pybench/training.py", "pybench/synthesis.py", "pybench/textures.py", "ops/perlin_noise.py"} <= found
     assert "networks/local_occ.py" not in found
     assert "pybench/templates.py" not in names("padim")
 

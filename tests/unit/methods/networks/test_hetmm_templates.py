@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pybench.methods.networks.hetmm_templates import Selection, select_templates
-from pybench.ops.optics import optics_select
+from pybench.ops.optics_select import optics_select
 
 SHEETS = 4
 KMEANS = ("kmeans_pixel", "kmeans_image")

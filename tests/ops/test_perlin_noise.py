@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pybench import _cpu
 from pybench.ops import backends, record
-from pybench.ops.perlin import perlin_noise
+from pybench.ops.perlin_noise import perlin_noise
 from pybench.types import InputError
 
 RUNNABLE = [name for name, reason in backends()["perlin_noise"].items() if not reason]

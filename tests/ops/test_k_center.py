@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pybench.ops import dispatch
-from pybench.ops.coreset import k_center
+from pybench.ops.k_center import k_center
 from pybench.types import InputError
 
 BACKENDS = [name for name, reason in dispatch.backends()["k_center"].items() if not reason]

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from pybench import _cpu
 from pybench.ops import dispatch, optics_labels, optics_select, record
-from pybench.ops.optics import Center
+from pybench.ops.optics_select import Center
 from pybench.types import InputError
 
 BACKENDS = [name for name, reason in dispatch.backends()["optics_select"].items() if not reason and name != "cuda"]
 NATIVE = [name for name in BACKENDS if name != "reference"]
-OPTICS_MODULE = sys.modules["pybench.ops.optics"]
+MODULE = sys.modules["pybench.ops.optics_select"]
 
 
 def random_features(seed: int, count: int, pixels: int, channels: int) -> Tensor:
@@ -34,7 +34,7 @@ def random_features(seed: int, count: int, pixels: int, channels: int) -> Tensor
 
 def cosine_distances(examples: Tensor) -> np.ndarray:
     """In the op's own rounding, since a last bit can flip what xi extraction decides."""
-    return OPTICS_MODULE._cosine_distances(torch.nn.functional.normalize(examples.double(), dim=1)).numpy()
+    return MODULE._cosine_distances(torch.nn.functional.normalize(examples.double(), dim=1)).numpy()
 
 
 def sklearn_labels(distances: np.ndarray, min_samples: int) -> list[int]:
@@ -42,7 +42,7 @@ def sklearn_labels(distances: np.ndarray, min_samples: int) -> list[int]:
 
 
 def select_by_loops(examples: Tensor, k: int, center: str) -> np.ndarray:
-    """Sec. 3.3 of paper 003 step by step at one pixel; the labels come straight from scikit-learn."""
+    """Sec. 3.3 of HETMM step by step at one pixel; the labels come straight from scikit-learn."""
 
     def distance(a: np.ndarray, b: np.ndarray) -> float:
         return float(1 - a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
@@ -99,7 +99,7 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize("center", ["medoid", "mean"])
 def test_without_regions_the_global_centre_is_first(center: Center, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OPTICS_MODULE, "_reference_labels", lambda distances, _: np.full(len(distances), -1))
+    monkeypatch.setattr(MODULE, "reference_labels", lambda distances, _: np.full(len(distances), -1))
     features = circle(0, 40, 60, 70, 200)
     selected = optics_select(features, 2, center=center)
     assert torch.equal(selected[0], features[2] if center == "medoid" else features.mean(dim=0))
@@ -136,7 +136,7 @@ def test_native_equals_the_reference_on_its_distances(
     assert selected.shape == (k, pixels, channels)
     for pixel in range(0, pixels, 5):
         distances = native_distances(backend, features[:, pixel])
-        expected = OPTICS_MODULE._select_pixel(features[:, pixel], distances.double(), k, min_samples, center)
+        expected = MODULE._select_pixel(features[:, pixel], distances.double(), k, min_samples, center)
         torch.testing.assert_close(selected[:, pixel], expected, rtol=0, atol=0 if center == "medoid" else 1e-5)
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pybench.ops.regions import connected_regions
+from pybench.ops.connected_regions import connected_regions
 
 COUNT, SIDE = 1000, 256
 

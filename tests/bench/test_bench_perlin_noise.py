@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pybench.ops.perlin import perlin_noise
+from pybench.ops.perlin_noise import perlin_noise
 
 
 def by_numpy(side: int, cells: tuple[int, int], generator: np.random.Generator) -> NDArray[np.float32]:

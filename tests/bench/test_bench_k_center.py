@@ -12,7 +12,7 @@ from torch.nn import functional
 from pybench.backbones.pretrained import Pretrained
 from pybench.datasets.standin.catalogue import CATEGORIES
 from pybench.datasets.standin.category import take
-from pybench.ops.coreset import k_center
+from pybench.ops.k_center import k_center
 
 IMAGES = 200
 SHARE = 0.1

@@ -1,4 +1,4 @@
-"""Pixel-level template selection by density clustering (paper 003, HETMM, Sec. 3.3 and Alg. 1)."""
+"""Pixel-level template selection by density clustering (HETMM, Sec. 3.3 and Alg. 1)."""
 
 from __future__ import annotations
 
@@ -6,94 +6,20 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from pybench.ops.dispatch import Implementation, Op, capsule, cuda, current_stream, native
+from pybench.ops.optics_labels import ROUNDING, reference_labels
 from pybench.types import InputError
 
 Center = Literal["medoid", "mean"]
 
-# Decimals that scikit-learn's OPTICS rounds distances to: the precision of float64.
-ROUNDING = 15
 # A GPU works on as many positions at a time as need about so much memory, with at most so many examples each
 # (csrc/cuda/optics/optics.h). Vectors shorter than EPSILON are divided by it instead of by their length.
 CHUNK_BYTES = 1 << 29
 MOST_EXAMPLES = 2048
 EPSILON = 1e-12
-
-
-def optics_labels(distances: NDArray[np.float64], min_samples: int, backend: str = "auto") -> NDArray[np.int64]:
-    """Region of each example, as scikit-learn's ``OPTICS`` with xi extraction and its defaults labels it; -1 is noise.
-
-    Args:
-        distances: finite, not negative, symmetric [N, N] with a zero diagonal, N >= 2.
-        min_samples: neighbourhood size of the density, the example itself included, in [2, N].
-        backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` (numpy and scikit-learn) to force
-            it. All give the same labels.
-
-    Raises:
-        InputError: the matrix is not square or not finite, ``min_samples`` is out of range, or the backend cannot run.
-    """
-    if distances.ndim != 2 or distances.shape[0] != distances.shape[1]:
-        raise InputError(f"distances must be square, but have the shape {list(distances.shape)}")
-    if not np.isfinite(distances).all():
-        raise InputError("distances must be finite, but hold a NaN or an infinity")
-    if not 2 <= min_samples <= len(distances):
-        raise InputError(f"min_samples must lie in [2, {len(distances)}], but is {min_samples}")
-    rounded = torch.from_numpy(np.round(distances.astype(np.float64), ROUNDING))
-    labels: NDArray[np.int64] = _labels_op(backend, rounded, min_samples)
-    return labels
-
-
-def _reference_labels(rounded: Tensor, min_samples: int) -> NDArray[np.int64]:
-    from sklearn.cluster import cluster_optics_xi
-
-    reachability, predecessor, ordering = _reachability_graph(rounded.numpy(), min_samples)
-    with np.errstate(divide="ignore"):
-        labels, _ = cluster_optics_xi(
-            reachability=reachability, predecessor=predecessor, ordering=ordering, min_samples=min_samples
-        )
-    return np.asarray(labels, dtype=np.int64)
-
-
-def _native_labels(level: str, rounded: Tensor, min_samples: int) -> NDArray[np.int64]:
-    from pybench import _cpu
-
-    labels = torch.empty(len(rounded), dtype=torch.int64)
-    _cpu.optics_labels(level, rounded.contiguous().__dlpack__(), min_samples, labels.__dlpack__())
-    return labels.numpy()
-
-
-_labels_op = Op(
-    "optics_labels", [*native(_native_labels, torch.float64), Implementation("reference", _reference_labels)]
-)
-
-
-def _reachability_graph(
-    distances: NDArray[np.float64], min_samples: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Reachability, predecessor and ordering of OPTICS (Ankerst et al. 1999) without a limit on the distance.
-
-    Distances come rounded; core distances are rounded twice and ties broken (the smallest index wins) as in
-    scikit-learn, which takes 50 times as long because it searches the neighbours of each example anew.
-    """
-    count = len(distances)
-    core = np.partition(distances, min_samples - 1, axis=1)[:, min_samples - 1].round(ROUNDING)
-    reachability = np.full(count, np.inf)
-    predecessor = np.full(count, -1, dtype=np.int64)
-    ordering = np.empty(count, dtype=np.int64)
-    waiting = np.ones(count, dtype=np.bool_)
-    for place in range(count):
-        point = np.where(waiting, reachability, np.inf).argmin() if place else np.intp(0)
-        ordering[place] = point
-        waiting[point] = False
-        through_point = np.maximum(distances[point], core[point])
-        nearer = waiting & (through_point < reachability)
-        reachability[nearer] = through_point[nearer]
-        predecessor[nearer] = point
-    return reachability, predecessor, ordering
 
 
 def optics_select(
@@ -103,7 +29,7 @@ def optics_select(
     center: Center = "medoid",
     backend: str = "auto",
 ) -> Tensor:
-    """Reduce N examples to K = min(k, N) at every pixel on its own (paper 003, Sec. 3.3).
+    """Reduce N examples to K = min(k, N) at every pixel on its own (HETMM, Sec. 3.3).
 
     At each pixel, OPTICS with the cosine distance finds dense regions. Their centres come first, in the order in which
     the regions first appear among the examples, at most k; where there is no region, the centre of all examples. Then,
@@ -177,7 +103,7 @@ def _reference(features: Tensor, k: int, min_samples: int, center: Center) -> Te
 
 def _select_pixel(examples: Tensor, distances: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
     """Selection at one pixel, [N, C] with distances [N, N] in float64 to [k, C]."""
-    labels = _reference_labels(distances.round(decimals=ROUNDING), min_samples)
+    labels = reference_labels(distances.round(decimals=ROUNDING), min_samples)
     regions = [np.flatnonzero(labels == label) for label in dict.fromkeys(labels[labels >= 0].tolist())][:k]
     regions = regions or [np.arange(len(examples))]
     if center == "medoid":

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from pybench import _cpu
 from pybench.ops import backends, record
-from pybench.ops.regions import connected_regions
+from pybench.ops.connected_regions import connected_regions
 from pybench.types import InputError
 
 RUNNABLE = [name for name, reason in backends()["connected_regions"].items() if not reason]

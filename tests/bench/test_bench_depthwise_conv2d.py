@@ -1,4 +1,4 @@
-"""depthwise_conv2d on the four stages of the large-kernel encoder of paper 002."""
+"""depthwise_conv2d on the four stages of the large-kernel encoder of defect_map."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from pybench.ops import depthwise_conv2d
 
-# Channels, side and kernel of each stage for images of 256 x 256 (paper 002, Sec. 3.3).
+# Channels, side and kernel of each stage for images of 256 x 256 (defect_map, Sec. 3.3).
 STAGES = {1: (128, 64, 31), 2: (256, 32, 29), 3: (512, 16, 27), 4: (1024, 8, 13)}
 BATCH = 8
 # Of the batch, what torch is given where its gradients take minutes.

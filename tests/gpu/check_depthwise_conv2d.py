@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from pybench.ops import depthwise_conv2d
 
-STAGES = [(128, 64, 31), (256, 32, 29), (512, 16, 27), (1024, 8, 13)]  # channels, side, kernel: paper 002, RepLKNet
+STAGES = [(128, 64, 31), (256, 32, 29), (512, 16, 27), (1024, 8, 13)]  # channels, side, kernel: defect_map, RepLKNet
 TOLERANCE = 1e-5  # of the largest value: sums of up to 30,000 products in float32
 Convolution = Callable[[Tensor, Tensor], Tensor]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from pybench.ops import backends, depthwise_conv2d, fold_small_kernel, record
+from pybench.ops import backends, depthwise_conv2d, record
 from pybench.types import InputError
 
 CPU_BACKENDS = {name: reason for name, reason in backends()["depthwise_conv2d"].items() if name != "cuda"}
@@ -267,38 +267,6 @@ def test_compiles_into_one_graph() -> None:
     assert used["depthwise_conv2d"] == RUNNABLE[0]
     for ours, theirs in zip(actual, expected, strict=True):
         assert torch.equal(ours, theirs)
-
-
-@pytest.mark.parametrize("backend", RUNNABLE)
-@pytest.mark.parametrize("with_bias", [True, False])
-@pytest.mark.parametrize("with_small_bias", [True, False])
-def test_folded_equals_the_sum_of_both(backend: str, with_bias: bool, with_small_bias: bool) -> None:
-    x, weight, bias = random_triple(11, 2, 20, (12, 13), (13, 9))
-    _, small_weight, small_bias = random_triple(12, 1, 20, (1, 1), (5, 3))
-    large = (weight, bias if with_bias else None)
-    small = (small_weight, small_bias if with_small_bias else None)
-    folded = fold_small_kernel(*large, *small)
-    assert (folded[1] is None) == (not with_bias and not with_small_bias)
-    unfolded = depthwise_conv2d(x, *large, backend) + depthwise_conv2d(x, *small, backend)
-    assert_near(depthwise_conv2d(x, *folded, backend), unfolded)
-
-
-def test_folding_refuses_with_a_reason() -> None:
-    weight, small = torch.ones(2, 1, 5, 5), torch.ones(2, 1, 3, 3)
-    with pytest.raises(
-        InputError, match=r"small_weight must not be larger than weight, but has the shape \[2, 1, 3, 7"
-    ):
-        fold_small_kernel(weight, None, torch.ones(2, 1, 3, 7), None)
-    with pytest.raises(InputError, match="small_weight must have 2 kernels"):
-        fold_small_kernel(weight, None, torch.ones(3, 1, 3, 3), None)
-    with pytest.raises(InputError, match=r"weight must be \[C, 1, kh, kw\] with odd"):
-        fold_small_kernel(torch.ones(2, 1, 4, 5), None, small, None)
-    with pytest.raises(InputError, match=r"small_bias must have the shape \[2\], but has \[1\]"):
-        fold_small_kernel(weight, None, small, torch.ones(1))
-    with pytest.raises(
-        InputError, match=r"small_weight must be torch.float32 on cpu as the rest, but is torch.float64"
-    ):
-        fold_small_kernel(weight, None, small.double(), None)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pybench.ops.dispatch import capsule
-from pybench.ops.optics import Center
+from pybench.ops.optics_labels import reference_labels
+from pybench.ops.optics_select import Center
 from pybench.types import InputError
 
-OPTICS_MODULE = sys.modules["pybench.ops.optics"]
+MODULE = sys.modules["pybench.ops.optics_select"]
 OnHost = Callable[..., Any]
 
 
@@ -49,7 +50,7 @@ def ranks_of(module: Any, distances: Tensor, min_samples: int, most: int) -> Ten
 
 
 def reference_ranks(distances: Tensor, min_samples: int, most: int) -> list[int]:
-    labels = OPTICS_MODULE._reference_labels(distances.double().round(decimals=15), min_samples).tolist()
+    labels = reference_labels(distances.double().round(decimals=15), min_samples).tolist()
     order = [label for label in dict.fromkeys(labels) if label >= 0][:most]
     return [order.index(label) if label in order else -1 for label in labels]
 
@@ -74,7 +75,7 @@ def test_distances(module: Any, count: int, channels: int) -> None:
     unit = torch.nn.functional.normalize(features, dim=2).contiguous()
     distances = distances_of(module, unit)
     for examples, matrix in zip(unit, distances, strict=True):
-        expected = OPTICS_MODULE._cosine_distances(torch.nn.functional.normalize(examples.double(), dim=1))
+        expected = MODULE._cosine_distances(torch.nn.functional.normalize(examples.double(), dim=1))
         torch.testing.assert_close(matrix.double(), expected, atol=1e-6, rtol=0)
         assert torch.equal(matrix, matrix.T)
         assert not matrix.diagonal().any()
@@ -136,7 +137,7 @@ def test_chooses_as_the_reference(
     indices = torch.arange(count).unsqueeze(1)
     for position, matrix in enumerate(distances):
         assert ranks[position].tolist() == reference_ranks(matrix, min_samples, k)
-        expected = OPTICS_MODULE._select_pixel(indices, matrix.double(), k, min_samples, "medoid")
+        expected = MODULE._select_pixel(indices, matrix.double(), k, min_samples, "medoid")
         assert chosen[position].tolist() == expected[:, 0].tolist()
 
 
@@ -151,9 +152,9 @@ def test_equals_the_reference(on_host: OnHost, center: Center, seed: int, count:
         positions, 6, generator=generator
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(OPTICS_MODULE, "CHUNK_BYTES", 2 * 4 * count * (count + 12))
+        patch.setattr(MODULE, "CHUNK_BYTES", 2 * 4 * count * (count + 12))
         actual = on_host("optics_select", features, k, max(2, count // k), center)
-    expected = OPTICS_MODULE._reference(features, k, max(2, count // k), center)
+    expected = MODULE._reference(features, k, max(2, count // k), center)
     torch.testing.assert_close(actual, expected)
 
 

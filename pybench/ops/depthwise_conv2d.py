@@ -1,4 +1,4 @@
-"""Depthwise convolution with large kernels: the encoder of paper 002, after RepLKNet (Ding et al. 2022)."""
+"""Depthwise convolution with large kernels: the encoder of defect_map, after RepLKNet (Ding et al. 2022)."""
 
 from __future__ import annotations
 
@@ -39,48 +39,15 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, back
         InputError: shapes, dtypes or devices do not fit together, a side is even, or the backend cannot run.
     """
     _check_images(x)
-    _check_kernels("weight", weight, x)
+    check_kernels("weight", weight)
+    check_channels("weight", weight, x.shape[1], x)
     if bias is not None:
-        _check_bias("bias", bias, weight)
+        check_bias("bias", bias, weight)
     if torch.compiler.is_compiling() or (torch.is_grad_enabled() and _requires_grad(x, weight, bias)):
         output: Tensor = _convolve(x, weight, bias, False, backend)
     else:
         output = _op(backend, x, weight, bias, False)
     return output
-
-
-def fold_small_kernel(
-    weight: Tensor, bias: Tensor | None, small_weight: Tensor, small_bias: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
-    """Fold the parallel small kernel into the large one (re-parameterisation of RepLKNet, Ding et al. 2022, Sec. 3).
-
-    ``depthwise_conv2d`` with what is returned gives the sum of the two with each of both. Differentiable.
-
-    Args:
-        weight: kernels [C, 1, kh, kw] with odd sides.
-        bias: [C] or none.
-        small_weight: kernels [C, 1, h, w] with odd sides, h <= kh and w <= kw.
-        small_bias: [C] or none.
-
-    Returns:
-        The weight [C, 1, kh, kw], and the bias [C], or none where both are none.
-
-    Raises:
-        InputError: shapes, dtypes or devices do not fit together, or a side is even.
-    """
-    _check_kernels("weight", weight)
-    _check_kernels("small_weight", small_weight, weight)
-    rows, columns = (weight.shape[i] - small_weight.shape[i] for i in (2, 3))
-    if rows < 0 or columns < 0:
-        raise InputError(
-            f"small_weight must not be larger than weight, but has the shape {list(small_weight.shape)} beside "
-            f"{list(weight.shape)}"
-        )
-    for name, values in (("bias", bias), ("small_bias", small_bias)):
-        if values is not None:
-            _check_bias(name, values, weight)
-    folded = weight + functional.pad(small_weight, (columns // 2, columns // 2, rows // 2, rows // 2))
-    return folded, small_bias if bias is None else bias if small_bias is None else bias + small_bias
 
 
 def _check_images(x: Tensor) -> None:
@@ -90,19 +57,23 @@ def _check_images(x: Tensor) -> None:
         )
 
 
-def _check_kernels(name: str, weight: Tensor, other: Tensor | None = None) -> None:
-    """Kernels [C, 1, odd, odd]; C, dtype and device are those of ``other``: images, or kernels."""
+def check_kernels(name: str, weight: Tensor) -> None:
+    """See that there are kernels [C, 1, odd, odd]."""
     shape = weight.shape
     if len(shape) != 4 or shape[1] != 1 or shape[2] % 2 == 0 or shape[3] % 2 == 0:
         raise InputError(f"{name} must be [C, 1, kh, kw] with odd kh and kw, but has the shape {list(shape)}")
-    if other is not None:
-        channels = other.shape[0 if name == "small_weight" else 1]
-        if shape[0] != channels:
-            raise InputError(f"{name} must have {channels} kernels, one per channel, but has the shape {list(shape)}")
-        _check_same(name, weight, other)
 
 
-def _check_bias(name: str, bias: Tensor, weight: Tensor) -> None:
+def check_channels(name: str, weight: Tensor, channels: int, other: Tensor) -> None:
+    """See that there is one kernel per channel, with the dtype and device of ``other``."""
+    if len(weight) != channels:
+        shape = list(weight.shape)
+        raise InputError(f"{name} must have {channels} kernels, one per channel, but has the shape {shape}")
+    _check_same(name, weight, other)
+
+
+def check_bias(name: str, bias: Tensor, weight: Tensor) -> None:
+    """See that the bias is [C], with the dtype and device of the kernels."""
     if bias.shape != weight.shape[:1]:
         raise InputError(f"{name} must have the shape [{weight.shape[0]}], but has {list(bias.shape)}")
     _check_same(name, bias, weight)

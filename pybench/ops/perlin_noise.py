@@ -1,4 +1,4 @@
-"""Perlin's gradient noise, from which anomaly masks are cut (papers 000 and 002, after DRAEM)."""
+"""Perlin's gradient noise, from which anomaly masks are cut (local_occ and defect_map, after DRAEM)."""
 
 from __future__ import annotations
 
