@@ -1,17 +1,38 @@
-"""What the datasets share: looking for images in folders, saying what is missing, and drawing a share of the files."""
+"""What the datasets share: the two parts, images in folders, messages on missing data, a random share of the files."""
 
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
 from pybench.images.decoding import IMAGE_SUFFIXES, Alpha
-from pybench.types import DatasetInfo, InputError, Sample
+from pybench.types import Dataset, DatasetInfo, InputError, Part, Sample
+
+
+class TrainTestDataset(Dataset):
+    """A dataset with the parts ``train`` and ``test`` only."""
+
+    def split(self, category: str, part: Part) -> list[Sample]:
+        """See ``Dataset.split``."""
+        if part == "train":
+            return self.train_part(category)
+        if part == "test":
+            return self.test_part(category)
+        raise InputError(f"{self.info.name} has no part '{part}'; it has train and test")
+
+    @abstractmethod
+    def train_part(self, category: str) -> list[Sample]:
+        """The normal images to fit on; errors are those of ``split``."""
+
+    @abstractmethod
+    def test_part(self, category: str) -> list[Sample]:
+        """The normal and the anomalous images to test on; errors are those of ``split``."""
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Image files directly in a folder, sorted by name; other and hidden files are passed over.
+    """Image files directly in a folder, sorted by name; other files and hidden ones are left out.
 
     Raises:
         InputError: the folder is not there.
@@ -49,9 +70,18 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def require_folder(info: DatasetInfo, folder: Path) -> None:
-    """Raise the error for data that is not on disk where a folder of the owner's layout is missing."""
+    """See that a folder of the owner's layout is there.
+
+    Raises:
+        InputError: it is not, so the data is not on this disk.
+    """
     if not folder.is_dir():
-        raise InputError(f"{info.name}: the data is not there: looked for the folder {folder}. {info.how_to_get}")
+        raise missing_data(info, f"the folder {folder}")
+
+
+def missing_data(info: DatasetInfo, wanted: str) -> InputError:
+    """The error for data that is not on this disk; ``wanted`` names what was looked for."""
+    return InputError(f"{info.name}: the data is not there: looked for {wanted}. {info.how_to_get}")
 
 
 def normal_samples(folder: Path, alpha: Alpha) -> list[Sample]:
@@ -74,11 +104,6 @@ def existing_mask(image: Path, mask: Path) -> Path:
     return mask
 
 
-def no_such_part(info: DatasetInfo, part: str) -> InputError:
-    """The error for a part that a dataset does not have."""
-    return InputError(f"{info.name} has no part '{part}'; it has train and test")
-
-
 def draw(files: Sequence[Path], count: int, seed: int) -> set[Path]:
-    """``count`` of the files at random: those whose seeded hash of the name is smallest, on every machine the same."""
+    """``count`` of the files at random: those whose names have the smallest seeded hash, the same on every machine."""
     return set(sorted(files, key=lambda file: hashlib.sha256(f"{seed}/{file.name}".encode()).digest())[:count])

@@ -13,11 +13,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pybench.datasets._layout import find_images, image_files, no_such_part, normal_samples, require_folder
-from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
+from pybench.datasets._layout import TrainTestDataset, find_images, image_files, normal_samples, require_folder
+from pybench.types import Citation, DatasetInfo, InputError, Sample
 
 
-class Btad(Dataset):
+class Btad(TrainTestDataset):
     """The authors' images below ``root``, one folder per category."""
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
@@ -38,15 +38,18 @@ class Btad(Dataset):
         ),
     )
 
-    def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``Dataset.split``."""
-        folder = self.root / category
-        require_folder(self.info, folder)
-        if part == "train":
-            return normal_samples(folder / "train" / "ok", self.options.alpha)
-        if part == "test":
-            return self._defective(folder) + normal_samples(folder / "test" / "ok", self.options.alpha)
-        raise no_such_part(self.info, part)
+    def train_part(self, category: str) -> list[Sample]:
+        """The images of ``train/ok``."""
+        return normal_samples(self._folder(category) / "train" / "ok", self.options.alpha)
+
+    def test_part(self, category: str) -> list[Sample]:
+        """Those of ``test/ko`` with their masks, and of ``test/ok``."""
+        folder = self._folder(category)
+        return self._defective(folder) + normal_samples(folder / "test" / "ok", self.options.alpha)
+
+    def _folder(self, category: str) -> Path:
+        require_folder(self.info, self.root / category)
+        return self.root / category
 
     def _defective(self, folder: Path) -> list[Sample]:
         mask_folder = folder / "ground_truth" / "ko"

@@ -8,7 +8,7 @@
     Class1/Test/Label/0009_label.PNG
 
 An image is defective if it has a label. The training part holds the defect-free images of ``Train``, the test part
-all of ``Test``. Paper 004 divides otherwise (Table I): 275 defect-free images train, and the test set is 150 or 300
+all of ``Test``. NDP-Net divides otherwise (Table I): 275 defect-free images train, and the test set is 150 or 300
 defective images, as many as both folders hold, and no defect-free one. The labels cover more than the defects.
 """
 
@@ -17,11 +17,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pybench.datasets._layout import find_images, image_files, no_such_part, require_folder
-from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
+from pybench.datasets._layout import TrainTestDataset, find_images, image_files, require_folder
+from pybench.types import Citation, DatasetInfo, InputError, Sample
 
 
-class Dagm(Dataset):
+class Dagm(TrainTestDataset):
     """The competition's images below ``root``, one folder per category."""
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
@@ -42,13 +42,13 @@ class Dagm(Dataset):
         ),
     )
 
-    def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``Dataset.split``."""
-        if part == "train":
-            return [sample for sample in self._samples(self.root / category / "Train") if not sample.label]
-        if part == "test":
-            return self._samples(self.root / category / "Test")
-        raise no_such_part(self.info, part)
+    def train_part(self, category: str) -> list[Sample]:
+        """The defect-free images of ``Train``."""
+        return [sample for sample in self._samples(self.root / category / "Train") if not sample.label]
+
+    def test_part(self, category: str) -> list[Sample]:
+        """All images of ``Test``."""
+        return self._samples(self.root / category / "Test")
 
     def _samples(self, folder: Path) -> list[Sample]:
         require_folder(self.info, folder)

@@ -16,8 +16,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pybench.datasets._layout import draw, find_images, image_files, no_such_part, subfolders
-from pybench.types import Citation, Dataset, DatasetInfo, DatasetOptions, InputError, Part, Sample
+from pybench.datasets._layout import TrainTestDataset, draw, find_images, image_files, subfolders
+from pybench.types import Citation, DatasetInfo, DatasetOptions, InputError, Sample
 
 
 class FolderOptions(DatasetOptions):
@@ -31,7 +31,7 @@ class FolderOptions(DatasetOptions):
     mask_threshold: int = Field(128, ge=1, le=255, description="mask pixels are defective from this 8-bit grey on")
 
 
-class Folder(Dataset):
+class Folder(TrainTestDataset):
     """Images in folders of the user's own; the categories are the user's, too."""
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
@@ -51,14 +51,14 @@ class Folder(Dataset):
         """The data root itself; without one, the working directory, which absolute paths in the options overrule."""
         return data_root or Path()
 
-    def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``Dataset.split``."""
+    def train_part(self, category: str) -> list[Sample]:
+        """The normal images that are not held out."""
+        return self._normal(self._folders(category), testing=False)
+
+    def test_part(self, category: str) -> list[Sample]:
+        """The defective images, and the normal ones to test on."""
         folders = self._folders(category)
-        if part == "train":
-            return self._normal(folders, testing=False)
-        if part == "test":
-            return self._defective(folders) + self._normal(folders, testing=True)
-        raise no_such_part(self.info, part)
+        return self._defective(folders) + self._normal(folders, testing=True)
 
     def _folders(self, category: str) -> dict[str, Path]:
         """The folders that the options name; no two of them may be one, or images would be used in two roles."""

@@ -15,14 +15,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pybench.datasets._layout import draw, existing_mask, image_files, no_such_part, require_folder
-from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
+from pybench.datasets._layout import TrainTestDataset, draw, existing_mask, image_files, require_folder
+from pybench.types import Citation, DatasetInfo, InputError, Sample
 
 DEFECT_TYPES = ("Blowhole", "Break", "Crack", "Fray", "Uneven")
 TRAIN_SHARE = 0.8
 
 
-class MagneticTile(Dataset):
+class MagneticTile(TrainTestDataset):
     """The authors' images below ``root``; one category."""
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
@@ -43,16 +43,14 @@ class MagneticTile(Dataset):
         ),
     )
 
-    def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``Dataset.split``."""
-        if part not in ("train", "test"):
-            raise no_such_part(self.info, part)
-        free = self._images("Free")
-        training = draw(free, round(TRAIN_SHARE * len(free)), self.data_seed)
-        if part == "train":
-            return [self._normal(image) for image in free if image in training]
+    def train_part(self, category: str) -> list[Sample]:
+        """The defect-free images that the data seed drew."""
+        return self._normal(training=True)
+
+    def test_part(self, category: str) -> list[Sample]:
+        """All defective images, and the other defect-free ones."""
         defective = [self._defective(kind, image) for kind in DEFECT_TYPES for image in self._images(kind)]
-        return defective + [self._normal(image) for image in free if image not in training]
+        return defective + self._normal(training=False)
 
     def _images(self, kind: str) -> list[Path]:
         """The photographs of a type; the PNG files beside them are masks."""
@@ -63,8 +61,10 @@ class MagneticTile(Dataset):
             raise InputError(f"{folder}: no images here; expected files named *.jpg with their masks *.png")
         return images
 
-    def _normal(self, image: Path) -> Sample:
-        return Sample(image, alpha=self.options.alpha)
+    def _normal(self, training: bool) -> list[Sample]:
+        free = self._images("Free")
+        drawn = draw(free, round(TRAIN_SHARE * len(free)), self.data_seed)
+        return [Sample(image, alpha=self.options.alpha) for image in free if (image in drawn) == training]
 
     def _defective(self, kind: str, image: Path) -> Sample:
         mask = existing_mask(image, image.with_suffix(".png"))

@@ -7,9 +7,9 @@ The authors' layout, in which training clips are videos; their frames have to be
     testing/test_frame_mask/<clip>.npy       [T], not 0 where a frame shows an abnormal event
     testing/test_pixel_mask/<clip>.npy       [T, H, W], not 0 where it does
 
-A clip's name begins with its scene: ``01_0014``. Paper 003, Sec. 4.1, takes every fifth frame for training and testing
-and counts twelve scenes. It does not say which frame is the first: here frames 0, 5, 10, ... of every clip are taken,
-in the order of their names. A thirteenth scene has training clips only.
+A clip's name begins with its scene: ``01_0014``. HETMM, Sec. 4.1, takes every fifth frame for training and testing and
+counts twelve scenes. It does not say which frame is the first: here frames 0, 5, 10, ... of every clip are taken, in
+the order of their names. A thirteenth scene has training clips only.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pybench.datasets._layout import existing_mask, image_files, no_such_part, require_folder, subfolders
+from pybench.datasets._layout import TrainTestDataset, existing_mask, image_files, require_folder, subfolders
 from pybench.images.decoding import read_array
-from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
+from pybench.types import Citation, DatasetInfo, InputError, Sample
 
 STEP = 5
 
 
-class Mstc(Dataset):
+class Mstc(TrainTestDataset):
     """The authors' frames and masks below ``root``."""
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
@@ -47,14 +47,14 @@ class Mstc(Dataset):
         ),
     )
 
-    def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``Dataset.split``."""
-        if part == "train":
-            clips = self._clips("training", category)
-            return [Sample(frame, alpha=self.options.alpha) for clip in clips for frame in _frames(clip)[::STEP]]
-        if part == "test":
-            return [sample for clip in self._clips("testing", category) for sample in self._tested(clip)]
-        raise no_such_part(self.info, part)
+    def train_part(self, category: str) -> list[Sample]:
+        """Every fifth frame of the scene's training clips."""
+        clips = self._clips("training", category)
+        return [Sample(frame, alpha=self.options.alpha) for clip in clips for frame in _frames(clip)[::STEP]]
+
+    def test_part(self, category: str) -> list[Sample]:
+        """Every fifth frame of its test clips, abnormal where the clip's labels say so."""
+        return [sample for clip in self._clips("testing", category) for sample in self._tested(clip)]
 
     def _clips(self, folder: str, category: str) -> list[Path]:
         frames = self.root / folder / "frames"

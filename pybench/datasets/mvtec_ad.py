@@ -14,22 +14,22 @@ from pathlib import Path
 from typing import ClassVar
 
 from pybench.datasets._layout import (
+    TrainTestDataset,
     existing_mask,
     image_files,
-    no_such_part,
     normal_samples,
     require_folder,
     subfolders,
 )
 from pybench.images.decoding import Alpha
-from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
+from pybench.types import Citation, DatasetInfo, InputError, Sample
 
 OBJECTS = ("bottle", "cable", "capsule", "hazelnut", "metal_nut", "pill", "screw", "toothbrush", "transistor", "zipper")
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
 CATEGORIES = tuple(sorted(OBJECTS + TEXTURES))
 
 
-class MvtecAd(Dataset):
+class MvtecAd(TrainTestDataset):
     """The owner's images below ``root``, one folder per category."""
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
@@ -50,14 +50,17 @@ class MvtecAd(Dataset):
         ),
     )
 
-    def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``Dataset.split``; the test part holds the normal images and every defect type."""
+    def train_part(self, category: str) -> list[Sample]:
+        """The images of ``train/good``."""
+        return training_samples(self._folder(category), self.options.alpha)
+
+    def test_part(self, category: str) -> list[Sample]:
+        """The normal images and those of every defect type."""
+        return test_samples(self._folder(category), self.options.alpha)
+
+    def _folder(self, category: str) -> Path:
         require_folder(self.info, self.root / category)
-        if part == "train":
-            return training_samples(self.root / category, self.options.alpha)
-        if part == "test":
-            return test_samples(self.root / category, self.options.alpha)
-        raise no_such_part(self.info, part)
+        return self.root / category
 
 
 def training_samples(folder: Path, alpha: Alpha) -> list[Sample]:

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pybench.datasets._layout import no_such_part
+from pybench.datasets._layout import TrainTestDataset
 from pybench.datasets.mvtec_ad import CATEGORIES, test_samples, training_samples
 from pybench.disk.paths import cache_folder
-from pybench.types import Citation, Dataset, DatasetInfo, DatasetOptions, InputError, Part, Sample
+from pybench.types import Citation, DatasetInfo, DatasetOptions, InputError, Sample
 
 
 class StandinOptions(DatasetOptions):
@@ -26,7 +26,7 @@ class StandinOptions(DatasetOptions):
     seed: int = Field(0, ge=0, description="seed of the drawing")
 
 
-class MvtecAdStandin(Dataset):
+class MvtecAdStandin(TrainTestDataset):
     """Draws categories below ``root``, in a folder named for the generator's version and the options."""
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
@@ -47,19 +47,20 @@ class MvtecAdStandin(Dataset):
         """In the cache folder, whatever the data root: generated data is never mixed with the user's."""
         return cache_folder() / MvtecAdStandin.info.name
 
-    def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``Dataset.split``.
+    def train_part(self, category: str) -> list[Sample]:
+        """The normal training images, drawn where they are not there yet."""
+        return training_samples(self._drawn(category), self.options.alpha)
+
+    def test_part(self, category: str) -> list[Sample]:
+        """The normal and the defective test images, drawn where they are not there yet."""
+        return test_samples(self._drawn(category), self.options.alpha)
+
+    def _drawn(self, category: str) -> Path:
+        """The category's folder.
 
         Raises:
             InputError: the images cannot be written below ``root``.
         """
-        if part not in ("train", "test"):
-            raise no_such_part(self.info, part)
-        folder = self._drawn(category)
-        read = training_samples if part == "train" else test_samples
-        return read(folder, self.options.alpha)
-
-    def _drawn(self, category: str) -> Path:
         from pybench.datasets.standin.generate import GENERATOR_VERSION, generate
 
         wanted = self.options

@@ -27,7 +27,7 @@ KINDS = ("logical", "structural")
 
 
 class Defect(BaseModel):
-    """An entry of ``defects_config.json``; what else it holds is passed over."""
+    """An entry of ``defects_config.json``; its other values are not read."""
 
     pixel_value: int
     saturation_threshold: float

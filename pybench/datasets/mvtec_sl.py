@@ -1,8 +1,8 @@
-"""MVTec SL AD: MVTec AD with its defect types told apart as structural or logical (paper 003, Table 6).
+"""MVTec SL AD: MVTec AD with its defect types told apart as structural or logical (HETMM, Table 6).
 
 The images are those of ``mvtec_ad`` in its folder; a defect type such as ``cable_swap`` becomes ``logical/cable_swap``.
 
-Paper 003 says after Bergmann et al. (IJCV 130, 2022) that 37 images in three categories are logical, and does not list
+HETMM says after Bergmann et al. (IJCV 130, 2022) that 37 images in three categories are logical, and does not list
 them. The default here is **inferred** from their definition, a part that is missing or in a wrong place: ``cable_swap``
 (12 images) and ``missing_cable`` (12) of cable and ``misplaced`` (10) of transistor. These are 34 images in two
 categories, so the published division has three images more, of a third category; the option ``logical`` takes them from
@@ -19,7 +19,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from pybench.datasets.mvtec_ad import CATEGORIES, MvtecAd
-from pybench.types import Citation, DatasetInfo, DatasetOptions, InputError, Part, Sample
+from pybench.datasets.mvtec_loco import MvtecLoco
+from pybench.types import DatasetInfo, DatasetOptions, InputError, Sample
 
 
 class SlOptions(DatasetOptions):
@@ -40,12 +41,7 @@ class MvtecSl(MvtecAd):
         categories=CATEGORIES,
         licence=MvtecAd.info.licence,
         url=MvtecAd.info.url,
-        citation=Citation(
-            title="Beyond Dents and Scratches: Logical Constraints in Unsupervised Anomaly Detection and Localization",
-            authors="P. Bergmann, K. Batzner, M. Fauser, D. Sattlegger, C. Steger",
-            year=2022,
-            reference="International Journal of Computer Vision 130, pp. 947-969",
-        ),
+        citation=MvtecLoco.info.citation,
         how_to_get=f"Its images are those of MVTec AD. {MvtecAd.info.how_to_get}",
     )
     Options: ClassVar[type[DatasetOptions]] = SlOptions
@@ -56,14 +52,13 @@ class MvtecSl(MvtecAd):
         """The folder of ``mvtec_ad``."""
         return super().locate(data_root).with_name(MvtecAd.info.name)
 
-    def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``Dataset.split``.
+    def test_part(self, category: str) -> list[Sample]:
+        """Those of ``mvtec_ad`` by kind.
 
         Raises:
             InputError: also where the option ``logical`` names something that is not there.
         """
-        samples = super().split(category, part)
-        return samples if part == "train" else by_kind(samples, self.options.logical.get(category, ()))
+        return by_kind(super().test_part(category), self.options.logical.get(category, ()))
 
 
 def by_kind(samples: Sequence[Sample], logical: Collection[str]) -> list[Sample]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pybench.datasets.mvtec_ad_standin import MvtecAdStandin
 from pybench.datasets.mvtec_sl import by_kind
-from pybench.types import DatasetInfo, Part, Sample
+from pybench.types import DatasetInfo, Sample
 
 # A part is missing, in a wrong place or exchanged for another; all other defects damage or add something.
 LOGICAL = {
@@ -27,7 +27,6 @@ class MvtecSlStandin(MvtecAdStandin):
         MvtecAdStandin.info, name="mvtec_sl_standin", title="MVTec SL AD stand-in (procedural)"
     )
 
-    def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``MvtecAdStandin.split``."""
-        samples = super().split(category, part)
-        return samples if part == "train" else by_kind(samples, LOGICAL.get(category, ()))
+    def test_part(self, category: str) -> list[Sample]:
+        """Those of ``mvtec_ad_standin`` by kind."""
+        return by_kind(super().test_part(category), LOGICAL.get(category, ()))

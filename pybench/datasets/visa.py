@@ -16,13 +16,13 @@ import csv
 from pathlib import Path
 from typing import ClassVar
 
-from pybench.datasets._layout import existing_mask, no_such_part
-from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample
+from pybench.datasets._layout import TrainTestDataset, existing_mask, missing_data
+from pybench.types import Citation, DatasetInfo, InputError, Sample
 
 COLUMNS = ("object", "split", "label", "image", "mask")
 
 
-class Visa(Dataset):
+class Visa(TrainTestDataset):
     """The authors' images below ``root``, one folder per category."""
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
@@ -56,10 +56,15 @@ class Visa(Dataset):
         ),
     )
 
-    def split(self, category: str, part: Part) -> list[Sample]:
-        """See ``Dataset.split``."""
-        if part not in ("train", "test"):
-            raise no_such_part(self.info, part)
+    def train_part(self, category: str) -> list[Sample]:
+        """The rows with the split ``train``, sorted by image."""
+        return self._part(category, "train")
+
+    def test_part(self, category: str) -> list[Sample]:
+        """The rows with the split ``test``, sorted by image."""
+        return self._part(category, "test")
+
+    def _part(self, category: str, part: str) -> list[Sample]:
         file = self.root / "split_csv" / "1cls.csv"
         rows = [row for row in self._rows(file) if (row["object"], row["split"]) == (category, part)]
         if not rows:
@@ -68,7 +73,7 @@ class Visa(Dataset):
 
     def _rows(self, file: Path) -> list[dict[str, str]]:
         if not file.is_file():
-            raise InputError(f"{self.info.name}: the data is not there: looked for {file}. {self.info.how_to_get}")
+            raise missing_data(self.info, str(file))
         with file.open(encoding="utf-8", newline="") as lines:
             reader = csv.DictReader(lines)
             if not set(COLUMNS) <= set(reader.fieldnames or ()):

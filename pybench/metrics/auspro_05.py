@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from pybench.metrics._kinds import kinds, of_type
-from pybench.metrics._spro import area_under_spro
+from pybench.metrics.evaluation.defect_kinds import kinds, of_type
+from pybench.metrics.evaluation.spro import area_under_spro
 from pybench.types import Evaluation, Metric
 
 
@@ -13,7 +13,8 @@ def auspro_05(evaluation: Evaluation) -> float:
     """Area under the sPRO curve over the false positive rate from 0 to 0.05, divided by 0.05.
 
     Where the test set tells structural from logical anomalies, each kind is evaluated with all good images, and the
-    result is the mean over the kinds, as in MVTec's own evaluation of LOCO. See ``_spro`` for regions and saturation.
+    result is the mean over the kinds, as in MVTec's own evaluation of LOCO. For regions and saturation see
+    ``evaluation.spro``.
 
     Raises:
         UndefinedMetricError: the method gives no maps, no defect is annotated, or every pixel is defective.

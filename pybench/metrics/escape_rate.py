@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pybench.metrics._image import anomalous_scores, held_out_threshold
+from pybench.metrics.evaluation.image_scores import anomalous_scores, held_out_threshold
 from pybench.types import Evaluation, Metric
 
 

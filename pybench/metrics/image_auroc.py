@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pybench.metrics._image import image_ranking
-from pybench.metrics._ranking import auroc
+from pybench.metrics.evaluation.image_scores import image_ranking
+from pybench.metrics.evaluation.ranking import auroc
 from pybench.types import Evaluation, Metric
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pybench.metrics._kinds import of_type
+from pybench.metrics.evaluation.defect_kinds import of_type
 from pybench.metrics.image_auroc import image_auroc
 from pybench.types import Evaluation, Metric
 

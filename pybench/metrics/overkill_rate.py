@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pybench.metrics._image import held_out_threshold, normal_scores
+from pybench.metrics.evaluation.image_scores import held_out_threshold, normal_scores
 from pybench.types import Evaluation, Metric
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pybench.metrics._pixel import pixel_ranking
-from pybench.metrics._ranking import f1
+from pybench.metrics.evaluation.pixel_scores import pixel_ranking
+from pybench.metrics.evaluation.ranking import f1
 from pybench.types import Evaluation, Metric
 
 

@@ -42,7 +42,7 @@ def _of(method: Path, dataset: Path, metrics: tuple[str, ...], on_validation: bo
 
 @cache
 def _shared_files() -> tuple[Path, ...]:
-    folders = [*(_HERE / "ops").glob("*.py"), *(_HERE / "metrics").glob("_*.py"), *_native_modules()]
+    folders = [*(_HERE / "ops").glob("*.py"), *(_HERE / "metrics/evaluation").glob("*.py"), *_native_modules()]
     return tuple(sorted([*(_HERE / name for name in _SHARED + _MEASURING), *folders]))
 
 

@@ -24,9 +24,9 @@ from pybench.images.geometry import Geometry
 from pybench.images.loading import DecodedImages, fingerprint, read_defects, read_mask
 from pybench.machine import peak_memory
 from pybench.machine.environment import environment
-from pybench.metrics._bootstrap import bootstrap_interval
-from pybench.metrics._curves import curves
-from pybench.metrics._evaluate import by_defect_type, evaluate
+from pybench.metrics.evaluation.bootstrap import bootstrap_interval
+from pybench.metrics.evaluation.curves import curves
+from pybench.metrics.evaluation.evaluate import by_defect_type, evaluate
 from pybench.ops import dispatch
 from pybench.ops.connected_regions import connected_regions
 from pybench.planning import strict_yaml

@@ -14,7 +14,7 @@ from scipy.integrate import trapezoid
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from pybench import registry
-from pybench.metrics._evaluate import evaluate
+from pybench.metrics.evaluation.evaluate import evaluate
 from pybench.types import Evaluation
 
 SIDE = 256

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from pybench.types import Evaluation
+from pybench.types import Evaluation, Region
 
 
 def compute(name: str, evaluation: Evaluation) -> float:
@@ -54,6 +55,13 @@ def pixel_evaluation(
     )
 
 
+def two_regions() -> Evaluation:
+    """A region of one pixel, one of two that touch at a corner, and ten defect-free pixels, three of them normal."""
+    mask = np.array([[1, 0, 0, 0, 1], [0, 0, 0, 1, 0]], bool)
+    scores = np.array([[0.9, 0.1, 0.1, 0.1, 0.8], [0.5, 0.1, 0.1, 0.5, 0.1]])
+    return pixel_evaluation([mask, np.zeros((1, 3), bool)], [scores, np.array([[0.85, 0.5, 0.1]])])
+
+
 def random_evaluation(seed: int, images: int = 12, levels: int | None = None) -> Evaluation:
     """Images of different sizes, half with one to four square defects that score higher; ``levels`` makes ties."""
     rng = np.random.default_rng(seed)
@@ -70,6 +78,24 @@ def random_evaluation(seed: int, images: int = 12, levels: int | None = None) ->
     return pixel_evaluation(
         masks, maps, ["good" if i % 2 == 0 else ("scratch", "hole")[i % 4 // 2] for i in range(images)]
     )
+
+
+def with_regions(evaluation: Evaluation, regions: Sequence[Sequence[Region]]) -> Evaluation:
+    return replace(evaluation, regions=tuple(map(tuple, regions)), shared={})
+
+
+def components(evaluation: Evaluation) -> Evaluation:
+    """The same with each connected component as a region that saturates at its size."""
+    found = [
+        []
+        if mask is None
+        else [
+            Region(np.array(sorted(y * mask.shape[1] + x for y, x in pixels)), len(pixels))
+            for pixels in flood_fill(mask)
+        ]
+        for mask in evaluation.masks
+    ]
+    return with_regions(evaluation, found)
 
 
 FINITE = st.floats(-1000, 1000, width=32, allow_subnormal=False)

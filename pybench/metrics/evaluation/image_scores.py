@@ -1,11 +1,11 @@
-"""What the image metrics share: the ranking of image scores, and a threshold that saw normal images only."""
+"""What the image metrics share: the ranking of image scores, and a threshold from held-out normal images."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pybench.metrics._ranking import Ranking, rank
+from pybench.metrics.evaluation.ranking import Ranking, rank
 from pybench.types import Evaluation, UndefinedMetricError
 
 HELD_OUT_QUANTILE = 0.95

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pybench.metrics._pixel import pixel_ranking
-from pybench.metrics._regions import area_share, regions
+from pybench.metrics.evaluation.pixel_scores import pixel_ranking
+from pybench.metrics.evaluation.regions import area_share, regions
 from pybench.types import Evaluation
 
 

@@ -1,7 +1,7 @@
 """Parts of a test set: the anomalies of one type, or of one kind (structural or logical), with all good images.
 
 The kinds are those of P. Bergmann et al., "Beyond Dents and Scratches: Logical Constraints in Unsupervised Anomaly
-Detection and Localization" (IJCV 130, 2022); a defect type tells its kind before a slash, if at all.
+Detection and Localization" (IJCV 130, 2022); a defect type may begin with its kind and a slash.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ KINDS = ("structural", "logical")
 def of_type(evaluation: Evaluation, name: str) -> Evaluation:
     """All good images and the anomalous ones whose defect type is ``name``, or of the kind ``name``.
 
-    It shares maps and masks, but no results, with the whole; the same part is made only once, and none where it would
-    be the whole.
+    The part shares maps and masks with the whole, but no results. It is made once, and is the whole itself where that
+    holds no other anomaly.
 
     Raises:
         UndefinedMetricError: no image is anomalous in this way.
@@ -40,7 +40,7 @@ def of_type(evaluation: Evaluation, name: str) -> Evaluation:
 
 
 def kinds(evaluation: Evaluation) -> list[str]:
-    """The kinds of anomalies that the test set tells apart and has."""
+    """The kinds of anomalies in the test set; none where its defect types name no kind."""
     there = {defect_type.partition("/")[0] for defect_type in evaluation.defect_types}
     return [kind for kind in KINDS if kind in there]
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from pybench.metrics._ranking import Ranking, rank
+from pybench.metrics.evaluation.ranking import Ranking, rank
 from pybench.types import Evaluation, UndefinedMetricError
 
 # Defect-free scores are sorted this many at a time, or more where there are so many positives that searching them in

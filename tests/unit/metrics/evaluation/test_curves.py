@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pybench.metrics._curves import MAX_POINTS, curves, thin
+from pybench.metrics.evaluation.curves import MAX_POINTS, curves, thin
 from tests.unit.metrics import oracles
 
 

@@ -1,4 +1,4 @@
-"""Values with reasons, metrics per defect type, bootstrap intervals."""
+"""Bootstrap intervals against scikit-learn on the same draws, and against drawing images one by one."""
 
 from __future__ import annotations
 
@@ -8,46 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from pybench.metrics import _bootstrap, image_ap, image_auroc, pixel_auroc
-from pybench.metrics._bootstrap import bootstrap_interval
-from pybench.metrics._evaluate import by_defect_type, evaluate
+from pybench.metrics.evaluation import bootstrap
+from pybench.metrics.evaluation.bootstrap import bootstrap_interval
 from pybench.types import UndefinedMetricError
 from tests.unit.metrics import oracles
-
-
-def test_evaluate_gives_values_and_the_reasons_of_those_that_have_none() -> None:
-    metrics = [image_auroc.METRIC, pixel_auroc.METRIC]
-    values, reasons = evaluate(oracles.image_evaluation([1, 2], [3]), metrics)
-    assert values == {"image_auroc": 1.0, "pixel_auroc": None}
-    assert reasons == {"pixel_auroc": "the method gives no score maps"}
-
-
-def test_a_test_set_of_one_class_has_reasons_only() -> None:
-    values, reasons = evaluate(oracles.image_evaluation([1, 2], []), [image_auroc.METRIC, image_ap.METRIC])
-    assert values == {"image_auroc": None, "image_ap": None}
-    assert set(reasons.values()) == {"the test set has no anomalous image"}
-
-
-def test_each_defect_type_meets_all_good_images() -> None:
-    evaluation = oracles.random_evaluation(seed=9)
-    assert evaluation.maps is not None
-    values = by_defect_type(evaluation)
-    assert list(values) == ["hole", "scratch"]
-    for defect_type, metrics in values.items():
-        chosen = [i for i, t in enumerate(evaluation.defect_types) if t in ("good", defect_type)]
-        alone = oracles.pixel_evaluation([evaluation.masks[i] for i in chosen], [evaluation.maps[i] for i in chosen])
-        wanted = ("image_auroc", "pixel_auroc", "aupro_30", "auspro_05")
-        assert metrics == {name: oracles.compute(name, alone) for name in wanted}
-    assert values["hole"] != values["scratch"]
-
-
-def test_a_defect_type_without_masks_has_no_pixel_metrics() -> None:
-    values = by_defect_type(oracles.image_evaluation([1, 2], [3]))
-    assert values == {"scratch": {"image_auroc": 1.0, "pixel_auroc": None, "aupro_30": None, "auspro_05": None}}
-
-
-def test_only_good_images_have_no_defect_types() -> None:
-    assert by_defect_type(oracles.image_evaluation([1, 2], [])) == {}
 
 
 @pytest.mark.parametrize(("name", "oracle"), [("image_auroc", roc_auc_score), ("image_ap", average_precision_score)])
@@ -55,7 +19,7 @@ def test_resampled_metrics_equal_scikit_learns_on_the_drawn_images(name: str, or
     rng = np.random.default_rng(0)
     # Ten scores, highest first; some are drawn by no image, by one class or by both.
     positives, negatives = rng.multinomial(20, np.arange(10, 0, -1) / 55, 30), rng.multinomial(30, np.full(10, 0.1), 30)
-    values = _bootstrap.RESAMPLED[name](positives, negatives)
+    values = bootstrap.RESAMPLED[name](positives, negatives)
     scores = np.arange(10, 0, -1)
     for value, drawn, others in zip(values, positives, negatives, strict=True):
         expected = oracle(np.repeat([1, 0], [20, 30]), np.concatenate([scores.repeat(drawn), scores.repeat(others)]))
@@ -63,7 +27,7 @@ def test_resampled_metrics_equal_scikit_learns_on_the_drawn_images(name: str, or
 
 
 def test_a_draw_has_as_many_images_of_each_class_and_none_that_is_not_there() -> None:
-    drawn = _bootstrap._resample(np.array([4, 0, 4, 2]), 5, 50, np.random.default_rng(0))
+    drawn = bootstrap._resample(np.array([4, 0, 4, 2]), 5, 50, np.random.default_rng(0))
     assert (drawn.sum(axis=1) == 4).all()
     assert (drawn[:, [1, 3]] == 0).all()
     assert drawn.mean(axis=0) == pytest.approx([1, 0, 1, 0, 2], abs=0.4)

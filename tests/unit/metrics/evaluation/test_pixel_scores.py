@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from sklearn.metrics import average_precision_score, jaccard_score, roc_auc_score
 
-from pybench.metrics import _pixel, _regions
+from pybench.metrics.evaluation import pixel_scores
 from pybench.types import Evaluation, UndefinedMetricError
 from tests.unit.metrics import oracles
 
@@ -60,13 +60,6 @@ def test_largest_iou_equals_scikit_learns_at_the_best_of_all_thresholds() -> Non
     assert oracles.compute("pixel_iou_max", evaluation) == pytest.approx(expected, abs=1e-12)
 
 
-def two_regions() -> Evaluation:
-    """A region of one pixel, one of two that touch at a corner, and ten defect-free pixels, three of them normal."""
-    mask = np.array([[1, 0, 0, 0, 1], [0, 0, 0, 1, 0]], bool)
-    scores = np.array([[0.9, 0.1, 0.1, 0.1, 0.8], [0.5, 0.1, 0.1, 0.5, 0.1]])
-    return oracles.pixel_evaluation([mask, np.zeros((1, 3), bool)], [scores, np.array([[0.85, 0.5, 0.1]])])
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -85,12 +78,7 @@ def two_regions() -> Evaluation:
     ],
 )
 def test_small_case_by_hand(name: str, expected: float) -> None:
-    assert oracles.compute(name, two_regions()) == pytest.approx(expected, abs=1e-12)
-
-
-def test_limit_inside_a_slanted_segment_by_hand() -> None:
-    # Half-way from (0.1, 0.75) to (0.3, 1): 0.05 + 0.1 * (0.75 + 0.875) / 2 = 0.13125, over 0.2.
-    assert _regions.area_under_pro(two_regions(), limit=0.2) == pytest.approx(0.65625, abs=1e-12)
+    assert oracles.compute(name, oracles.two_regions()) == pytest.approx(expected, abs=1e-12)
 
 
 def one_row(truth: list[int], scores: list[float]) -> Evaluation:
@@ -129,21 +117,6 @@ def test_inverted_maps_are_exactly_zero(name: str) -> None:
     assert oracles.compute(name, evaluation) == 0.0
 
 
-def test_regions_that_touch_at_a_corner_are_one() -> None:
-    mask = np.array([[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 0, 1], [1, 0, 0, 0]], bool)
-    index, count = _regions.label(mask)
-    assert count == 3
-    assert index.tolist() == [0, 0, 1, 1, 2]
-
-
-def test_a_region_ends_at_its_image() -> None:
-    mask = np.ones((1, 2), bool)
-    evaluation = oracles.pixel_evaluation(
-        [mask, np.zeros((2, 2), bool), mask], [np.zeros(m) for m in [(1, 2), (2, 2), (1, 2)]]
-    )
-    assert _regions.regions(evaluation).sizes.tolist() == [2, 2]
-
-
 @pytest.mark.parametrize("name", ORACLES)
 def test_an_anomalous_image_without_mask_is_left_out(name: str) -> None:
     evaluation = oracles.random_evaluation(seed=1, images=6)
@@ -177,15 +150,15 @@ def test_only_the_order_of_scores_matters(name: str) -> None:
 @pytest.mark.parametrize("name", ORACLES)
 def test_chunks_of_any_size_give_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = oracles.compute(name, oracles.random_evaluation(seed=4, levels=20))
-    monkeypatch.setattr(_pixel, "CHUNK_PIXELS", 1)
-    monkeypatch.setattr(_pixel, "CHUNK_PIXELS_PER_POSITIVE", 0)
+    monkeypatch.setattr(pixel_scores, "CHUNK_PIXELS", 1)
+    monkeypatch.setattr(pixel_scores, "CHUNK_PIXELS_PER_POSITIVE", 0)
     assert oracles.compute(name, oracles.random_evaluation(seed=4, levels=20)) == whole
 
 
 @pytest.mark.parametrize("name", ORACLES)
 def test_threads_do_not_change_a_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_pixel, "CHUNK_PIXELS", 2000)
-    monkeypatch.setattr(_pixel, "CHUNK_PIXELS_PER_POSITIVE", 0)
+    monkeypatch.setattr(pixel_scores, "CHUNK_PIXELS", 2000)
+    monkeypatch.setattr(pixel_scores, "CHUNK_PIXELS_PER_POSITIVE", 0)
     values = set()
     for threads in (1, 2, 5):
         torch.set_num_threads(threads)
@@ -208,8 +181,8 @@ def test_takes_maps_and_masks_from_a_file_that_must_not_change(name: str, tmp_pa
 
 def test_all_pixel_metrics_share_one_sort(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    rank = _pixel.rank
-    monkeypatch.setattr(_pixel, "rank", lambda *arguments: calls.append(1) or rank(*arguments))
+    rank = pixel_scores.rank
+    monkeypatch.setattr(pixel_scores, "rank", lambda *arguments: calls.append(1) or rank(*arguments))
     evaluation = oracles.random_evaluation(seed=6)
     for name in ORACLES:
         oracles.compute(name, evaluation)
@@ -226,7 +199,7 @@ def test_maps_and_masks_stay_as_they_are() -> None:
 
 
 def test_memory_is_that_of_a_chunk_and_not_of_the_test_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_pixel, "CHUNK_PIXELS", 1 << 16)
+    monkeypatch.setattr(pixel_scores, "CHUNK_PIXELS", 1 << 16)
     rng = np.random.default_rng(0)
     maps = [rng.random((256, 256), np.float32) for _ in range(40)]
     masks = [np.zeros((256, 256), bool) for _ in maps]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pybench.metrics._kinds import of_type
 from pybench.metrics.aupro_30 import METRIC as AUPRO_30
 from pybench.metrics.auspro_05 import METRIC as AUSPRO_05
+from pybench.metrics.evaluation.defect_kinds import of_type
 from pybench.metrics.image_auroc import METRIC as IMAGE_AUROC
 from pybench.metrics.pixel_auroc import METRIC as PIXEL_AUROC
 from pybench.types import Evaluation, Metric, UndefinedMetricError

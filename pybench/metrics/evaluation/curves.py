@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pybench.metrics._image import image_ranking
-from pybench.metrics._pixel import pixel_ranking
-from pybench.metrics._ranking import Ranking, f1, iou, precision
-from pybench.metrics._regions import pro
+from pybench.metrics.evaluation.image_scores import image_ranking
+from pybench.metrics.evaluation.pixel_scores import pixel_ranking
+from pybench.metrics.evaluation.ranking import Ranking, f1, iou, precision
+from pybench.metrics.evaluation.regions import pro
 from pybench.types import Evaluation, UndefinedMetricError
 
 MAX_POINTS = 2000

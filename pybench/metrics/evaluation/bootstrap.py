@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pybench.metrics._image import anomalous_scores, normal_scores
+from pybench.metrics.evaluation.image_scores import anomalous_scores, normal_scores
 from pybench.types import Evaluation
 
 Counts = NDArray[np.int64]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pybench.metrics._pixel import annotated, pixel_ranking
-from pybench.metrics._ranking import Ranking
+from pybench.metrics.evaluation.pixel_scores import annotated, pixel_ranking
+from pybench.metrics.evaluation.ranking import Ranking
 from pybench.types import Evaluation
 
 
