@@ -1,4 +1,4 @@
-"""MVTec LOCO AD and MVTec SL AD: layouts, defects that overlap and saturate, and a whole trial."""
+"""MVTec LOCO AD: its layout, defects that overlap and saturate, and a whole trial."""
 
 from __future__ import annotations
 
@@ -12,32 +12,17 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
-from pybench import registry
 from pybench.datasets.mvtec_loco import MvtecLoco
-from pybench.datasets.mvtec_sl import MvtecSl, SlOptions
-from pybench.datasets.mvtec_sl_standin import LOGICAL, MvtecSlStandin
-from pybench.datasets.standin.catalogue import CATEGORIES as STANDIN_CATEGORIES
 from pybench.images.loading import fingerprint, read_defects, read_mask
-from pybench.planning.plan import plan
-from pybench.planning.suite import load_suite
-from pybench.records import Record
 from pybench.report.data_check import check
-from pybench.trial.run_trial import Job, run_trial
-from pybench.trial.samples import load_samples
 from pybench.types import DatasetOptions, InputError, Sample, Saturation, Warp
 from tests.unit import pictures
+from tests.unit.datasets.logical import SIZE, square, trial
 
-SIZE = 64
 CONFIG = [
     {"defect_name": "missing", "pixel_value": 255, "saturation_threshold": 100, "relative_saturation": False},
     {"defect_name": "scratch", "pixel_value": 254, "saturation_threshold": 0.5, "relative_saturation": True},
 ]
-
-
-def square(top: int, left: int, side: int, value: int) -> NDArray[np.int64]:
-    mask = np.zeros((SIZE, SIZE), np.int64)
-    mask[top : top + side, left : left + side] = value
-    return mask
 
 
 @pytest.fixture
@@ -72,10 +57,7 @@ def loco_split(root: Path, part: Any) -> list[Sample]:
     return MvtecLoco(root / "mvtec_loco", DatasetOptions(), 0).split("pushpins", part)
 
 
-# --- MVTec LOCO AD ---------------------------------------------------------------------------------------------------
-
-
-def test_loco_parts(loco: Path) -> None:
+def test_parts(loco: Path) -> None:
     assert [len(loco_split(loco, part)) for part in ("train", "validation", "test")] == [4, 2, 4]
     assert not any(sample.label for part in ("train", "validation") for sample in loco_split(loco, part))
     test = loco_split(loco, "test")
@@ -84,7 +66,7 @@ def test_loco_parts(loco: Path) -> None:
     assert [[mask.name for mask in sample.masks] for sample in test] == [[], [], ["000.png", "001.png"], ["000.png"]]
 
 
-def test_loco_saturation_follows_the_grey_value_of_each_mask(loco: Path) -> None:
+def test_saturation_follows_the_grey_value_of_each_mask(loco: Path) -> None:
     logical, structural = loco_split(loco, "test")[2:]
     assert logical.saturations == (Saturation(255, 100, False), Saturation(254, 0.5, True))
     (first, share_of_first), (second, share_of_second) = read_defects(logical, (SIZE, SIZE))
@@ -131,7 +113,7 @@ def test_saturations_are_part_of_the_fingerprint(loco: Path) -> None:
     assert fingerprint(loco_split(loco, "test")) != before
 
 
-def test_loco_errors_name_what_is_missing(loco: Path) -> None:
+def test_errors_name_what_is_missing(loco: Path) -> None:
     folder = loco / "mvtec_loco/pushpins"
     with pytest.raises(
         InputError, match=r"mvtec_loco: the data is not there: looked for the folder .*screw_bag.*mvtec-loco"
@@ -170,22 +152,6 @@ def test_data_check_names_a_mask_that_names_no_defect(loco: Path) -> None:
     assert problem.startswith(f"{mask}: drawn with the grey values [253]")
 
 
-def trial(root: Path, plugins: Path, tmp_path: Path, dataset: str, category: str, at: str) -> Record:
-    """The record of the method ``difference``, whose maps are larger on the bright defects."""
-    registry.add_plugins(plugins)
-    suite = tmp_path / "logical.yaml"
-    lines = [
-        "name: logical", "title: t", f"datasets: [{{name: {dataset}, categories: [{category}]}}]",
-        "methods: [{name: difference}]", f"protocol: {{evaluate_at: {at}}}", "latency: null",
-        "metrics: [image_auroc_structural, image_auroc_logical, image_auroc_sl_mean, auspro_05, aupro_05]",
-    ]  # fmt: skip
-    suite.write_text("\n".join(lines))
-    [spec] = plan(*load_suite(str(suite)), profile="paper", data_root=root).specs
-    samples = load_samples(spec, root)
-    seen = fingerprint([*samples.train, *samples.test])
-    return run_trial(Job(spec, root, (plugins,), seen, "", {})).record
-
-
 @pytest.mark.parametrize("at", ["image", "input"])
 def test_a_trial_on_loco(loco: Path, plugins: Path, tmp_path: Path, at: str) -> None:
     record = trial(loco, plugins, tmp_path, "mvtec_loco", "pushpins", at)
@@ -209,67 +175,3 @@ def test_a_defect_that_has_no_pixel_at_the_input_is_counted(loco: Path, plugins:
     record = trial(loco, plugins, tmp_path, "mvtec_loco", "pushpins", "input")
     assert record.counts["regions_lost"] == 1
     assert trial(loco, plugins, tmp_path, "mvtec_loco", "pushpins", "image").counts["regions_lost"] == 0
-
-
-# --- MVTec SL AD -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def mvtec(tmp_path: Path) -> Path:
-    grey = np.full((SIZE, SIZE), 99)
-    for category, types in {"cable": ("bent_wire", "cable_swap", "missing_cable"), "pill": ("color",)}.items():
-        for name in (
-            "train/good/000",
-            "train/good/001",
-            "test/good/000",
-            *(f"test/{kind}/00{i}" for kind in types for i in (0, 1)),
-        ):
-            pictures.save(tmp_path / "mvtec_ad" / category / f"{name}.png", grey)
-            if name.startswith("test") and "good" not in name:
-                mask = tmp_path / "mvtec_ad" / category / f"{name.replace('test', 'ground_truth')}_mask.png"
-                pictures.save(mask, square(3, 3, 9, 255))
-    return tmp_path
-
-
-def sl_types(root: Path, category: str, **logical: tuple[str, ...]) -> list[str]:
-    options = SlOptions(logical=logical) if logical else SlOptions()
-    test = MvtecSl(MvtecSl.locate(root), options, 0).split(category, "test")
-    return [sample.defect_type for sample in test]
-
-
-def test_sl_reads_mvtec_ad_and_tells_the_kinds_apart(mvtec: Path) -> None:
-    types = ["structural/bent_wire"] * 2 + ["logical/cable_swap"] * 2 + ["good"] + ["logical/missing_cable"] * 2
-    assert sl_types(mvtec, "cable") == types
-    assert sl_types(mvtec, "pill") == ["structural/color"] * 2 + ["good"]
-    train = MvtecSl(MvtecSl.locate(mvtec), SlOptions(), 0).split("cable", "train")
-    assert {sample.defect_type for sample in train} == {"good"}
-    with pytest.raises(InputError, match=r"mvtec_sl: no data root given .*mvtec_ad/<category>"):
-        MvtecSl.locate(None)
-
-
-def test_sl_takes_single_images_and_refuses_what_is_not_there(mvtec: Path) -> None:
-    assert sl_types(mvtec, "pill", pill=("color/001",)) == ["structural/color", "logical/color", "good"]
-    assert sl_types(mvtec, "cable", pill=("color",))[2] == "structural/cable_swap"
-    with pytest.raises(InputError, match=r"option `logical`: color/002 is no defect type below .*pill/test"):
-        sl_types(mvtec, "pill", pill=("color/002",))
-
-
-def test_a_trial_on_sl(mvtec: Path, plugins: Path, tmp_path: Path) -> None:
-    record = trial(mvtec, plugins, tmp_path, "mvtec_sl", "cable", "input")
-    assert record.status == "ok", record.reason
-    assert record.metrics["image_auroc_sl_mean"] == 0.5, "all images are alike"
-    record = trial(mvtec, plugins, tmp_path, "mvtec_sl", "pill", "input")
-    assert record.metrics["image_auroc_structural"] == 0.5
-    assert record.undefined["image_auroc_logical"] == "the test set has no logical anomaly"
-    assert record.undefined["image_auroc_sl_mean"] == "the test set has no logical anomaly"
-
-
-def test_the_stand_in_has_logical_defects_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for category, logical in LOGICAL.items():
-        assert set(logical) < set(STANDIN_CATEGORIES[category].defects)
-    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path))
-    folder = MvtecSlStandin.locate(None)
-    assert folder.name == "mvtec_ad_standin"
-    options = MvtecSlStandin.Options(train=2, test_good=1, test_per_defect=1, size=64)
-    kinds = [sample.defect_type.split("/")[0] for sample in MvtecSlStandin(folder, options, 0).split("cable", "test")]
-    assert sorted(kinds) == ["good", "logical", "logical", *["structural"] * 4]
