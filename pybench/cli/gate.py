@@ -70,7 +70,7 @@ def gate(
     """
     filters, overrides = pairs("--filter", filter), pairs("--set", set)
     from pybench.gate import instructions as counting
-    from pybench.gate.between import between
+    from pybench.gate.comparison import compare_revisions
     from pybench.gate.process import SideError, Source
     from pybench.gate.rule import exit_code
     from pybench.gate.run import compare
@@ -96,7 +96,7 @@ def gate(
         return compare(of_base, of_head, source, wanted=case or (), seed=seed, report=_say), None
 
     try:
-        gated = between(Path.cwd(), base, head, measure, _say)
+        gated = compare_revisions(Path.cwd(), base, head, measure, _say)
     except SideError as error:
         if error.side == "base":
             raise InputError(f"there is nothing to compare with. {error}") from None

@@ -1,12 +1,12 @@
 """An environment of its own for a revision: pybench as that revision builds it, native ops included.
 
 <cache folder>/gate/<key>/       a virtual environment; pybench is installed into it
-<cache folder>/gate/lock         held while a gate runs, so that nothing is removed under its feet
+<cache folder>/gate/lock         held while a gate runs, so that another gate removes nothing that it uses
 
 Dependencies are those of the running interpreter, whose site-packages the environment sees after its own (an
 environment with a torch of its own would be 6 GB); pip adds what a revision needs beyond them. A ``.pth`` file that
-names a folder does not run the ``.pth`` files in it, so the hooks of editable installs stay behind, and the worker
-checks where its modules came from.
+names a folder does not run the ``.pth`` files in it, so the hooks of editable installs have no effect, and the
+worker checks where its modules came from.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from pybench.gate.process import Side, SideError
 from pybench.gate.revisions import Repository, Revision
 from pybench.machine.environment import environment
 
-_KEPT = 8  # environments, a few megabytes each; the one that was not used for longest goes first
+_KEPT = 8  # environments, a few megabytes each; the least recently used ones are removed
 _NOT_BUILT_FROM = {".ci", ".github", "docs", "results", "tests"}  # at the top of the tree
 _LOG_LINES = 25
 
 
 @contextmanager
 def environments(report: Callable[[str], None]) -> Iterator[Environments]:
-    """The kept environments, for one gate at a time.
+    """The cached environments, for one gate at a time.
 
     Raises:
         InputError: the cache folder cannot be written.
@@ -47,7 +47,7 @@ def environments(report: Callable[[str], None]) -> Iterator[Environments]:
 
 
 class Environments:
-    """Builds what is not kept; ``report`` takes a line where that begins."""
+    """Builds what is not in the cache; ``report`` gets a line when a build begins."""
 
     def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
         self._folder, self._report = folder, report
@@ -70,16 +70,16 @@ class Environments:
                 log = "\n".join(str(error).splitlines()[-_LOG_LINES:])
                 raise SideError(name, f"{revision} does not build:\n{log}") from None
         built.touch()
-        self._make_room()
+        self._remove_oldest()
         return Side(name, (str(_python(place)), "-I"), place)
 
     def _key(self, repository: Repository, revision: Revision) -> str:
-        """Of all that an environment depends on: the files that go into a build, the interpreter, the dependencies."""
+        """A hash of what an environment depends on: the files that go into a build, the interpreter, the dependencies."""
         parts = sorted(item for item in repository.parts(revision).items() if item[0] not in _NOT_BUILT_FROM)
         depends_on = (parts, sys.version, sys.executable, _dependencies(), _options())
         return hashlib.sha256(repr(depends_on).encode()).hexdigest()[:16]
 
-    def _make_room(self) -> None:
+    def _remove_oldest(self) -> None:
         by_use = sorted(self._folder.glob("*/built"), key=lambda file: file.stat().st_mtime, reverse=True)
         for file in by_use[_KEPT:]:
             shutil.rmtree(file.parent, ignore_errors=True)
@@ -98,7 +98,7 @@ def _build(place: Path, repository: Repository, revision: Revision) -> None:
     pip = [str(_python(place)), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
     _run(*pip, "wheel", "--no-deps", *_options(), "--wheel-dir", str(wheels), str(source))
     (wheel,) = map(str, wheels.glob("*.whl"))
-    # That of the running interpreter is no installation to be replaced; the second call finds what is missing.
+    # pip must leave the pybench of the running interpreter alone; the second call adds missing dependencies.
     _run(*pip, "install", "--no-deps", "--ignore-installed", wheel)
     _run(*pip, "install", wheel)
     shutil.rmtree(source)
@@ -110,7 +110,7 @@ def _python(place: Path) -> Path:
 
 
 def _dependencies() -> list[str]:
-    """The folders of installed packages that the running interpreter sees; not a source tree of pybench."""
+    """The folders of installed packages that the running interpreter sees, without source trees of pybench."""
     return [folder for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
 
 
@@ -131,5 +131,5 @@ def _run(*command: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what would make the build another one."""
+    """The variables of this process, without those that change what is built."""
     return {name: value for name, value in os.environ.items() if name not in ("CFLAGS", "CXXFLAGS", "PYTHONPATH")}

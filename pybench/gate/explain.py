@@ -1,4 +1,4 @@
-"""What a verdict means and what to do about it, in sentences."""
+"""Sentences on what a verdict means and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def explain(result: CaseResult, base: str) -> list[str]:
     """Sentences on a case; none where it passed.
 
     Args:
-        base: how the user called what head was compared with.
+        base: the name that the user gave for base.
     """
     if result.verdict is Verdict.passed:
         return []

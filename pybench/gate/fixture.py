@@ -1,4 +1,4 @@
-"""What the pytest fixture ``gate`` does, once a test has called it."""
+"""What the pytest fixture ``gate`` does when a test calls it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def measure(request: pytest.FixtureRequest, factory: str, base: str | None) -> C
     folders = [request.config.rootpath, *map(Path, request.config.getini("pythonpath"))]
     try:
         if base is None:
-            _show(request, run.alone(_side("head", folders[0], folders), source), {})
+            _show(request, run.time_one_side(_side("head", folders[0], folders), source), {})
             return None
         with _sides(base, folders) as (of_base, of_head):
             results = run.compare(of_base, of_head, source)
@@ -46,21 +46,21 @@ def measure(request: pytest.FixtureRequest, factory: str, base: str | None) -> C
         pytest.fail(str(error), pytrace=False)
     if not results:
         pytest.fail(f"gate({factory!r}): neither {base} nor the working tree has it", pytrace=False)
-    _end(request, results[0], base)
+    _conclude(request, results[0], base)
     return results[0]
 
 
-def _end(request: pytest.FixtureRequest, result: CaseResult, base: str) -> None:
+def _conclude(request: pytest.FixtureRequest, result: CaseResult, base: str) -> None:
     """Hand the times to pytest-benchmark, then fail or skip."""
     if result.ratios:
         head = np.concatenate([pairs.head for pairs in result.pairs])
         ratio = asdict(result.ratio)
         _show(request, head, {"gate_base": base, "verdict": str(result.verdict), **ratio})
-    words = "\n".join(explain(result, base))
+    sentences = "\n".join(explain(result, base))
     if result.verdict.is_failure:
-        pytest.fail(words, pytrace=False)
+        pytest.fail(sentences, pytrace=False)
     if result.verdict in (Verdict.noisy, Verdict.new):
-        pytest.skip(words)
+        pytest.skip(sentences)
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def _side(name: str, root: Path, folders: Sequence[Path]) -> Side:
 
 
 def _show(request: pytest.FixtureRequest, nanoseconds: NDArray[np.float64], extra: dict[str, Any]) -> None:
-    """Let pytest-benchmark show and store times that were taken elsewhere: its clock is made to replay them."""
+    """Let pytest-benchmark show and store these times: it gets a clock that gives them once more."""
     if not request.config.pluginmanager.hasplugin("benchmark") or "benchmark" in request.fixturenames:
         return
     moments = (moment for taken in nanoseconds / 1e9 for moment in (0.0, float(taken)))

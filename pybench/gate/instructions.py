@@ -1,6 +1,6 @@
-"""Instructions that the native ops execute, counted by Valgrind: no clock, so no noise, and no caches or waits either.
+"""Instructions that the native ops execute, counted by Valgrind: free of noise, but blind to caches and waiting.
 
-Valgrind knows no AVX-512: what is counted is the path that the ops take without it, which may not be the one that runs.
+Valgrind has no AVX-512, so it counts the path that the ops take without it. Where the processor has it, another runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LOG_LINES = 15
 
 @dataclass(frozen=True)
 class Counts:
-    """Instructions of one call by op, why the others could not be called, and the instruction set that was used."""
+    """Instructions of one call by op, the reason for each op that could not be called, and the instruction set."""
 
     level: str
     instructions: dict[str, int]
@@ -35,10 +35,10 @@ class Counts:
 
 
 def require_valgrind() -> None:
-    """See that there is one.
+    """See that Valgrind is installed.
 
     Raises:
-        InputError: there is not.
+        InputError: it is not.
     """
     if shutil.which("valgrind") is None:
         raise InputError(
@@ -51,7 +51,7 @@ def count(side: Side) -> Counts:
     """Count each op of a side. Equal builds give equal counts, within a few hundred instructions.
 
     Raises:
-        SideError: the script does not come to its end.
+        SideError: the script fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/counts", "--dump-before=getsid"]
@@ -62,14 +62,14 @@ def count(side: Side) -> Counts:
         if done.returncode:
             last = "\n".join(done.stderr.splitlines()[-_LOG_LINES:])
             raise SideError(side.name, f"{side.name}: counting ended with code {done.returncode}\n{last}")
-        said: dict[str, Any] = json.loads(done.stdout)
-        if not Path(said["file"]).resolve().is_relative_to(side.root.resolve()):
-            raise SideError(side.name, f"{side.name}: counted {said['file']}, which is not below {side.root}")
+        printed: dict[str, Any] = json.loads(done.stdout)
+        if not Path(printed["file"]).resolve().is_relative_to(side.root.resolve()):
+            raise SideError(side.name, f"{side.name}: counted {printed['file']}, which is not below {side.root}")
         dumps = list(_totals(Path(folder)))
     # Per op: what came before, one call, two calls.
-    per_op = [dumps[index : index + 3] for index in range(0, 3 * len(said["counted"]), 3)]
-    found = {name: two - one for name, (_, one, two) in zip(said["counted"], per_op, strict=True)}
-    return Counts(said["level"], found, said["failed"])
+    per_op = [dumps[index : index + 3] for index in range(0, 3 * len(printed["counted"]), 3)]
+    found = {name: two - one for name, (_, one, two) in zip(printed["counted"], per_op, strict=True)}
+    return Counts(printed["level"], found, printed["failed"])
 
 
 def compare(base: Side, head: Side, report: Callable[[str], None]) -> tuple[list[CaseResult], tuple[Counts, Counts]]:
@@ -86,12 +86,12 @@ def compare(base: Side, head: Side, report: Callable[[str], None]) -> tuple[list
 
 
 def judge(base: Counts, head: Counts) -> list[CaseResult]:
-    """The verdict on each op that one of them has."""
-    return [_judged(name, base, head) for name in {**base.instructions, **head.instructions, **head.failed}]
+    """The verdict on each op that base or head has."""
+    return [_case_result(name, base, head) for name in {**base.instructions, **head.instructions, **head.failed}]
 
 
 def describe(counts: tuple[Counts, Counts]) -> str:
-    """Which path was counted, in words."""
+    """A sentence on which path was counted."""
     levels = " and ".join(dict.fromkeys(of_side.level for of_side in counts))
     return (
         f"Counted the path for {levels}: Valgrind has no AVX-512, so where the processor has it, another path runs. "
@@ -99,7 +99,7 @@ def describe(counts: tuple[Counts, Counts]) -> str:
     )
 
 
-def _judged(name: str, base: Counts, head: Counts) -> CaseResult:
+def _case_result(name: str, base: Counts, head: Counts) -> CaseResult:
     if name in head.failed:
         return CaseResult(name, Verdict.crash, f"head: {head.failed[name]}")
     if name not in base.instructions:

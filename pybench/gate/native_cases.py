@@ -1,5 +1,5 @@
-"""A script that calls the native ops under Valgrind (instructions.py), with no library but numpy: to import torch would
-take Valgrind minutes.
+"""A script that calls the native ops under Valgrind (instructions.py), with no library but NumPy: importing torch would
+take minutes there.
 
 Around the calls of each op stand calls of ``getsid``, at which callgrind begins a new file of counts: one for the op
 called once, one for it called twice. Their difference is one call, without what Python does around it. Prints the ops'
@@ -99,7 +99,7 @@ CASES: dict[str, Callable[[], Call]] = {
 
 
 def main() -> None:
-    """Call every op once, then twice, after a first call that counts for nobody."""
+    """Call every op once, then twice, after a first call that is not counted."""
     gc.disable()
     counted, failed = [], {}
     for name, make in CASES.items():

@@ -1,4 +1,4 @@
-"""The driver's end of a worker process (worker.py), and what it is started with."""
+"""Worker processes (worker.py) as the gate starts and asks them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class CaseError(Exception):
 
 
 class WorkerDied(Exception):
-    """The process is gone; the message names the side, says how, and ends with the process's last words."""
+    """The process is gone; the message names the side, how it ended, and the last lines that it printed."""
 
 
 class Worker:
@@ -96,13 +96,13 @@ class Worker:
         self._send({"do": "open", "cases": str(_SCRIPT.with_name(source.file)), "options": dict(source.options)})
 
     def opened(self) -> list[str]:
-        """Wait for that: the names of the cases that this side has. For the errors see ``ask``."""
+        """Wait until the source is loaded: names of the cases of this side. For the errors see ``ask``."""
         cases: list[str] = self._answer()["cases"]
         return cases
 
     def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None
-        with suppress(OSError):  # what has ended does not answer either
+        with suppress(OSError):  # the process has ended; so reading its answer finds that
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
 
@@ -110,13 +110,13 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise WorkerDied(self._last_words())
+            raise WorkerDied(self._how_it_ended())
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise CaseError(f"{self.side.name}: {answer['error']}")
         return answer
 
-    def _last_words(self) -> str:
+    def _how_it_ended(self) -> str:
         code = self._process.wait()
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         self._log.seek(0)

@@ -32,7 +32,7 @@ class GitError(Exception):
 
 
 class Repository:
-    """A git repository that is read, never written.
+    """A git repository, which is only read.
 
     Args:
         folder: anywhere in it.
@@ -89,7 +89,7 @@ class Repository:
         return bool(self._git("status", "--porcelain"))
 
     def parts(self, revision: Revision) -> dict[str, str]:
-        """What lies at the top of a revision's tree: hash by name."""
+        """Files and folders at the top of a revision's tree: hash by name."""
         lines = self._git("ls-tree", "-z", revision.tree).split("\0")
         return {name: head.split()[2] for head, _, name in (line.partition("\t") for line in lines if line)}
 

@@ -1,9 +1,9 @@
 """The gate's rule: from times of base and head, taken in pairs, to a verdict.
 
 A *pair* is one sample of base and one of head, taken right after each other in random order, so that both saw the same
-machine. A *process pair* is two fresh processes and all pairs that they gave: what a process is dealt once (where its
-memory lies, say) makes it faster or slower for as long as it lives, and no number of samples averages that out. So a
-case is judged in three of them.
+machine. A *process pair* is two fresh processes and all pairs that they gave: what is fixed when a process starts
+(where its memory lies, for instance) makes it faster or slower until it ends, and no number of samples averages that
+out. So a verdict rests on three of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RESAMPLES = 2000
 
 
 class Verdict(enum.StrEnum):
-    """What became of a case; ``passed`` and ``faster`` are passes, ``noisy`` is neither."""
+    """The verdict on a case; ``passed`` and ``faster`` are passes, ``noisy`` is neither a pass nor a failure."""
 
     passed = "pass"
     faster = "faster"
@@ -35,7 +35,7 @@ class Verdict(enum.StrEnum):
 
     @property
     def is_failure(self) -> bool:
-        """What a gate must not let through."""
+        """Whether a gate must refuse the change."""
         return self in (Verdict.regression, Verdict.missing, Verdict.crash)
 
 
@@ -62,7 +62,7 @@ class Ratio:
 
     @property
     def is_faster(self) -> bool:
-        """The same, the other way round."""
+        """More than 5 % faster, and not by chance."""
         return self.median < 1 / SLOWER and self.upper < 1
 
     @property
@@ -113,10 +113,10 @@ def ratio_of(pairs: Pairs, seed: int) -> Ratio:
 
 
 def verdict(ratios: Sequence[Ratio]) -> Verdict:
-    """Of a case, from its three process pairs.
+    """The verdict on a case from its three process pairs.
 
-    A regression is seen in at least two of them, whatever else is unsure. Otherwise at least two must have been able to
-    see 10 %, or nothing is known: noisy, which is not a pass.
+    Two slower process pairs make a regression, whatever the third shows. Otherwise at least two must have been able to
+    see a slow-down of 10 %, or the verdict is noisy, which is not a pass.
     """
     if sum(ratio.is_slower for ratio in ratios) >= NEEDED:
         return Verdict.regression
@@ -125,15 +125,14 @@ def verdict(ratios: Sequence[Ratio]) -> Verdict:
     return Verdict.faster if sum(ratio.is_faster for ratio in ratios) >= NEEDED else Verdict.passed
 
 
-def judged(name: str, pairs: Sequence[Pairs], seed: int) -> CaseResult:
+def case_result(name: str, pairs: Sequence[Pairs], seed: int) -> CaseResult:
     """The result of a case that was measured in every process pair."""
     ratios = tuple(ratio_of(one, seed) for one in pairs)
     return CaseResult(name, verdict(ratios), "", ratios, tuple(pairs))
 
 
 def exit_code(results: Sequence[CaseResult]) -> int:
-    """0 nothing is slower, 1 a regression, a missing case or a crash, 3 no such thing but a case that nobody can tell
-    of."""
+    """0 nothing is slower, 1 a regression, a missing case or a crash, 3 none of these but a noisy case."""
     verdicts = [result.verdict for result in results]
     if any(verdict.is_failure for verdict in verdicts):
         return 1

@@ -1,4 +1,4 @@
-"""The measurement: fresh process pairs, cases interleaved, pairs in random order."""
+"""The measurement: fresh process pairs, cases in mixed order, pairs in random order."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pybench.gate.process import CaseError, Side, SideError, Source, Worker, WorkerDied
-from pybench.gate.rule import PROCESS_PAIRS, CaseResult, Pairs, Verdict, judged, ratio_of
+from pybench.gate.rule import PROCESS_PAIRS, CaseResult, Pairs, Verdict, case_result, ratio_of
 from pybench.machine.machine_lock import node_lock
 from pybench.registry import unknown
 from pybench.types import InputError
 
 PAIRS = 60
-_MOST = 4  # times as many pairs where the interval is too wide to tell
+_MOST_ROUNDS = 4  # times as many pairs where the interval is too wide to tell
 _SAMPLE_NS = 5_000_000  # a sample repeats the call until it takes so long
 _MOST_CALLS = 100_000
 
@@ -43,21 +43,21 @@ class Cases:
         )
 
     @property
-    def seen(self) -> list[str]:
-        """All of them."""
+    def names(self) -> list[str]:
+        """Names of all cases."""
         return [*self.both, *self.only_base, *self.only_head]
 
     def restricted(self, wanted: Sequence[str]) -> Cases:
-        """Those that are wanted; all where none is named.
+        """The wanted cases; all where ``wanted`` is empty.
 
         Raises:
             InputError: neither side has a case of that name.
         """
         for name in wanted:
-            if name not in self.seen:
-                raise InputError(f"--case: {unknown('case', name, self.seen)}")
+            if name not in self.names:
+                raise InputError(f"--case: {unknown('case', name, self.names)}")
         lists = (self.both, self.only_base, self.only_head)
-        return Cases(*([name for name in names if not wanted or name in wanted] for names in lists))
+        return Cases(*([name for name in some if not wanted or name in wanted] for some in lists))
 
 
 def compare(
@@ -69,14 +69,14 @@ def compare(
     seed: int = 0,
     report: Report = lambda line: None,
 ) -> list[CaseResult]:
-    """Measure every case in base and head by the paired rule; has the machine alone while it does.
+    """Measure every case in base and head by the rule; meanwhile no trial of pybench runs on the machine.
 
     What the rule calls a regression or faster is measured once more in three further process pairs, and they decide.
 
     Args:
         wanted: names of cases; none takes all.
         seed: of the order in which pairs are taken and of the intervals.
-        report: takes a line on how far it is.
+        report: gets a line on the progress.
 
     Raises:
         InputError: a case that neither side knows.
@@ -85,7 +85,7 @@ def compare(
     return _Measurement(base, head, source, seed, report).run(wanted)
 
 
-def alone(side: Side, source: Source, seed: int = 0) -> NDArray[np.float64]:
+def time_one_side(side: Side, source: Source, seed: int = 0) -> NDArray[np.float64]:
     """Nanoseconds of one call [n] of the only case of a source, in one fresh process; nothing is compared.
 
     Raises:
@@ -100,15 +100,15 @@ def alone(side: Side, source: Source, seed: int = 0) -> NDArray[np.float64]:
             processes = _Processes([worker], random.Random(seed))
             processes.prepare(names[0])
             for _ in range(PAIRS):
-                processes.take(names[0])
+                processes.take_sample(names[0])
             return processes.samples(names[0])[:, 0]
         except (CaseError, WorkerDied) as error:
             raise SideError(side.name, str(error)) from error
 
 
 class _Measurement:
-    """One run of the gate. A case that raises, or whose process dies, is left out of what follows; ``broken`` says
-    why."""
+    """One run of the gate. A case that raises, or whose process dies, is not measured again; ``_broken`` holds the
+    reason."""
 
     def __init__(self, base: Side, head: Side, source: Source, seed: int, report: Report) -> None:
         self._sides, self._source, self._seed, self._report = (base, head), source, seed, report
@@ -118,7 +118,7 @@ class _Measurement:
     def run(self, wanted: Sequence[str]) -> list[CaseResult]:
         self._report("waiting until no trial of pybench runs on this machine")
         with node_lock(exclusive=True):
-            with self._started() as (_, names):
+            with self._fresh_processes() as (_, names):
                 cases = Cases.of(*names).restricted(wanted)
             results = self._measured(cases.both)
             doubtful = (Verdict.regression, Verdict.faster)
@@ -131,18 +131,18 @@ class _Measurement:
     def _measured(self, names: list[str]) -> dict[str, CaseResult]:
         """The results of cases that both sides have, from three process pairs."""
         measured: list[dict[str, Pairs]] = []
-        while len(measured) < PROCESS_PAIRS and (todo := self._left(names)):
+        while len(measured) < PROCESS_PAIRS and (todo := self._unbroken(names)):
             self._report(f"process pair {len(measured) + 1} of {PROCESS_PAIRS}, {len(todo)} cases")
-            # Where a process dies, what its pair gave is thrown away, and a fresh one does without the case.
-            with suppress(WorkerDied), self._started() as (workers, _):
+            # Where a process dies, the samples of its pair are dropped, and a fresh pair measures the other cases.
+            with suppress(WorkerDied), self._fresh_processes() as (workers, _):
                 measured.append(self._process_pair(_Processes(workers, self._random), todo))
         return {name: self._result(name, measured) for name in names}
 
-    def _left(self, names: list[str]) -> list[str]:
+    def _unbroken(self, names: list[str]) -> list[str]:
         return [name for name in names if name not in self._broken]
 
     @contextmanager
-    def _started(self) -> Iterator[tuple[list[Worker], list[list[str]]]]:
+    def _fresh_processes(self) -> Iterator[tuple[list[Worker], list[list[str]]]]:
         """A fresh process of base and one of head, and the names of the cases of each."""
         with ExitStack() as stack:
             workers = [stack.enter_context(Worker(side)) for side in self._sides]
@@ -155,17 +155,17 @@ class _Measurement:
         for name in names:
             self._try(name, processes.prepare)
         todo = names
-        for _ in range(_MOST):
-            order = [name for name in self._left(todo) for _ in range(PAIRS)]
+        for _ in range(_MOST_ROUNDS):
+            order = [name for name in self._unbroken(todo) for _ in range(PAIRS)]
             self._random.shuffle(order)
             for name in order:
-                self._try(name, processes.take)
-            found = {name: Pairs(*processes.samples(name).T) for name in self._left(names)}
-            todo = [name for name in self._left(todo) if not ratio_of(found[name], self._seed).can_tell]
+                self._try(name, processes.take_sample)
+            found = {name: Pairs(*processes.samples(name).T) for name in self._unbroken(names)}
+            todo = [name for name in self._unbroken(todo) if not ratio_of(found[name], self._seed).can_tell]
         return found
 
     def _try(self, name: str, step: Callable[[str], None]) -> None:
-        """Go a step with a case that is not broken, and note it where the case breaks."""
+        """Do a step with a case that is not broken; where it fails, keep the reason."""
         if name in self._broken:
             return
         try:
@@ -178,7 +178,7 @@ class _Measurement:
     def _result(self, name: str, measured: list[dict[str, Pairs]]) -> CaseResult:
         if name in self._broken:
             return CaseResult(name, Verdict.crash, self._broken[name])
-        return judged(name, [found[name] for found in measured], self._seed)
+        return case_result(name, [found[name] for found in measured], self._seed)
 
     def _one_sided(self, cases: Cases) -> Iterator[CaseResult]:
         base, head = (side.name for side in self._sides)
@@ -196,7 +196,7 @@ def _opened(worker: Worker) -> list[str]:
 
 
 class _Processes:
-    """Base's and head's process, or one alone: all alive, of which one works while the other waits."""
+    """The running processes of base and head, or of one side alone; one works while the other waits."""
 
     def __init__(self, workers: Sequence[Worker], random: random.Random) -> None:
         self._workers, self._random = workers, random
@@ -204,7 +204,7 @@ class _Processes:
         self._samples: dict[str, list[list[float]]] = {}
 
     def prepare(self, name: str) -> None:
-        """Build the case in every process, warm it up, and settle how many calls a sample of it is.
+        """Build the case in every process, warm it up, and find how many calls make a sample.
 
         Raises:
             CaseError: it raises, or the processes work on different input.
@@ -214,7 +214,7 @@ class _Processes:
             raise CaseError("base and head work on different input (images, or the processor's instructions)")
         self._calls[name], self._samples[name] = self._enough_calls(name), []
 
-    def take(self, name: str) -> None:
+    def take_sample(self, name: str) -> None:
         """One sample of each process, in random order, of the same calls."""
         calls, taken = self._calls[name], [0.0] * len(self._workers)
         first = len(self._samples[name]) * calls
@@ -223,11 +223,11 @@ class _Processes:
         self._samples[name].append(taken)
 
     def samples(self, name: str) -> NDArray[np.float64]:
-        """Nanoseconds of one call that were taken so far [n, processes]."""
+        """Nanoseconds of one call in the samples so far [n, processes]."""
         return np.array(self._samples[name], dtype=np.float64)
 
     def _enough_calls(self, name: str) -> int:
-        """Calls after which the fastest process has worked long enough; getting there warms up all."""
+        """How many calls take the fastest process long enough; trying them warms up all processes."""
         calls = 1
         while True:
             fastest = min(self._run(worker, name, calls, 0) for worker in self._workers for _ in range(2))

@@ -32,7 +32,7 @@ PACKAGES = ["pybench"]
 def cases(
     suite: str, profile: str | None, filters: dict[str, str], overrides: dict[str, str], data_root: str | None
 ) -> dict[str, Callable[[], tuple[Call, str]]]:
-    """Two builders a method and combination of parameters, on the suite's first category."""
+    """Two builders for each method and combination of parameters, on the suite's first category."""
     root = Path(data_root) if data_root else None
     overrides = {"resources.threads": "1", **overrides}
     planned = plan(*load_suite(suite), profile=profile, filters=filters, overrides=overrides, data_root=root)
@@ -45,8 +45,8 @@ def cases(
 
 
 def _named(specs: list[TrialSpec]) -> dict[str, TrialSpec]:
-    """Each by its label, or its method and the parameters in which those of one method differ, so that a parameter
-    which only one revision has does not change the name."""
+    """Specs by name: the label or the method, with the parameters in which the specs of one method differ. So a
+    parameter that only one revision has does not change the name."""
     names = {}
     for spec in specs:
         same = [other.params for other in specs if (other.method, other.label) == (spec.method, spec.label)]
@@ -56,7 +56,7 @@ def _named(specs: list[TrialSpec]) -> dict[str, TrialSpec]:
 
 
 def _fit(spec: TrialSpec, root: Path | None) -> tuple[Method, DecodedImages, str]:
-    """The fitted method, the test images, and what names all images that were seen."""
+    """The fitted method, the test images, and a digest of all images."""
     cls: type[Method] = registry.load("method", spec.method)
     cls.prepare(strict_yaml.validate(cls.Params, spec.params))
     samples = load_samples(spec, root)
@@ -66,7 +66,7 @@ def _fit(spec: TrialSpec, root: Path | None) -> tuple[Method, DecodedImages, str
 
 
 def _digest(samples: Iterable[Sample]) -> str:
-    """Of the images' files and warps; not the fingerprint of records, because revisions may compute that otherwise."""
+    """Digest of the images' files and warps. Records have a fingerprint, but revisions may compute it differently."""
     sha = hashlib.sha256()
     for sample in samples:
         sha.update(sample.image.read_bytes() + repr(sample.warp).encode())
@@ -74,14 +74,14 @@ def _digest(samples: Iterable[Sample]) -> str:
 
 
 def _predict(fitted: Callable[[], tuple[Method, DecodedImages, str]]) -> tuple[Call, str]:
-    method, images, seen = fitted()
+    method, images, digest = fitted()
     decoded = [images[index][None] for index in range(min(8, len(images)))]
-    return lambda index: _on_host(method, decoded[index % len(decoded)]), seen
+    return lambda index: _on_host(method, decoded[index % len(decoded)]), digest
 
 
 def _end_to_end(fitted: Callable[[], tuple[Method, DecodedImages, str]]) -> tuple[Call, str]:
-    method, images, seen = fitted()
-    return lambda index: _on_host(method, images[index % len(images)][None]), seen
+    method, images, digest = fitted()
+    return lambda index: _on_host(method, images[index % len(images)][None]), digest
 
 
 def _on_host(method: Method, image: torch.Tensor) -> Any:

@@ -76,10 +76,10 @@ class Worker:
             gc.enable()
 
     def _check_origin(self) -> None:
-        """See that the modules which were loaded of the packages under test are this revision's.
+        """See that the loaded modules of the packages under test are those of this revision.
 
         Raises:
-            ImportError: one lies elsewhere, so that something else would be measured.
+            ImportError: a module lies elsewhere, so other code would be measured.
         """
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
@@ -95,7 +95,7 @@ def serve(worker: Worker, requests: IO[str], answers: IO[str]) -> None:
 
 
 def main(root: str) -> None:
-    """Keep the pipes for the protocol, so that nothing that runs here can disturb it."""
+    """Serve the pipes; what runs here reads nothing from them and prints to standard error."""
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

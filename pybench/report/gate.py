@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pybench.gate.between import Gated
+from pybench.gate.comparison import Comparison
 from pybench.gate.explain import explain
 from pybench.gate.instructions import describe
 from pybench.gate.rule import CaseResult, Verdict, exit_code
@@ -20,7 +20,7 @@ _HEADINGS = ("case", "base", "head", "head / base", "95 % interval", "verdict")
 _STYLES = {Verdict.passed: "green", Verdict.faster: "green", Verdict.noisy: "yellow", Verdict.new: "yellow"}
 
 
-def print_gate(console: Console, gated: Gated) -> None:
+def print_gate(console: Console, gated: Comparison) -> None:
     """The table, and the sentences below it."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=_title(gated), title_justify="left")
     for name in _HEADINGS:
@@ -33,7 +33,7 @@ def print_gate(console: Console, gated: Gated) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def to_markdown(gated: Gated) -> str:
+def to_markdown(gated: Comparison) -> str:
     """The same, for the summary of a pull request."""
     lines = [_HEADINGS, ("---", *["---:"] * 4, "---"), *(_row(gated, result) for result in gated.results)]
     table = ["| " + " | ".join(line) + " |" for line in lines]
@@ -41,7 +41,7 @@ def to_markdown(gated: Gated) -> str:
     return "\n".join([f"### {_title(gated)}", "", *table, "", *said])
 
 
-def to_data(gated: Gated, seed: int) -> dict[str, Any]:
+def to_data(gated: Comparison, seed: int) -> dict[str, Any]:
     """Everything, each sample included, as plain values."""
     return {
         "base": asdict(gated.base),
@@ -54,18 +54,18 @@ def to_data(gated: Gated, seed: int) -> dict[str, Any]:
     }
 
 
-def sentences(gated: Gated) -> list[str]:
+def sentences(gated: Comparison) -> list[str]:
     """What is to be said beside the table."""
     counted = [] if gated.counts is None else [describe(gated.counts)]
     return [*gated.notes, *counted, *(line for result in gated.results for line in explain(result, gated.base.name))]
 
 
-def _title(gated: Gated) -> str:
+def _title(gated: Comparison) -> str:
     what = "Time of one call, ms" if gated.counts is None else "Instructions of one call"
     return f"{what}: {gated.head} against {gated.base}"
 
 
-def _row(gated: Gated, result: CaseResult) -> tuple[str, ...]:
+def _row(gated: Comparison, result: CaseResult) -> tuple[str, ...]:
     if gated.counts is not None:
         base, head = _counts(gated, result)
         cells = [f"{count:,}" if count else "" for count in (base, head)]
@@ -77,11 +77,11 @@ def _row(gated: Gated, result: CaseResult) -> tuple[str, ...]:
     return (result.name, *times, f"{ratio.median:.3f}", f"{ratio.lower:.3f} to {ratio.upper:.3f}", result.verdict)
 
 
-def _counts(gated: Gated, result: CaseResult) -> list[int | None]:
+def _counts(gated: Comparison, result: CaseResult) -> list[int | None]:
     return [counted.instructions.get(result.name) for counted in gated.counts or ()]
 
 
-def _case(gated: Gated, result: CaseResult) -> dict[str, Any]:
+def _case(gated: Comparison, result: CaseResult) -> dict[str, Any]:
     case: dict[str, Any] = {"case": result.name, "verdict": result.verdict, "reason": result.reason}
     if gated.counts is not None:
         return {**case, "instructions": _counts(gated, result)}

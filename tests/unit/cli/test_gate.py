@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pybench.cli.app import app
-from pybench.gate import between as comparing
+from pybench.gate import comparison as comparing
 from pybench.gate import instructions, run
-from pybench.gate.between import Gated
+from pybench.gate.comparison import Comparison
 from pybench.gate.instructions import Counts, judge
 from pybench.gate.process import Side, SideError, Source
 from pybench.gate.revisions import Revision
-from pybench.gate.rule import CaseResult, Pairs, Verdict, judged
+from pybench.gate.rule import CaseResult, Pairs, Verdict, case_result
 
 BASE, HEAD = Revision("main", "0123456789abcdef", "tree"), Revision("worktree", "", "other")
 
@@ -33,14 +33,16 @@ def timed(name: str, slowdown: float, noise: float = 0.01) -> CaseResult:
         Pairs(2e6 * generator.lognormal(0, noise, 60), 2e6 * slowdown * generator.lognormal(0, noise, 60))
         for _ in range(3)
     ]
-    return judged(name, pairs, 0)
+    return case_result(name, pairs, 0)
 
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> list[CaseResult]:
     """What the comparison gives, to be filled by a test."""
     results: list[CaseResult] = []
-    monkeypatch.setattr(comparing, "between", lambda *arguments: Gated(BASE, HEAD, results, None, ("A note.",)))
+    monkeypatch.setattr(
+        comparing, "compare_revisions", lambda *arguments: Comparison(BASE, HEAD, results, None, ("A note.",))
+    )
     return results
 
 
@@ -101,8 +103,8 @@ def test_json_has_every_sample(found: list[CaseResult]) -> None:
 
 def test_counts_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = Counts("avx2", {"k_center": 1_000_000}, {}), Counts("avx2", {"k_center": 1_050_000}, {})
-    gated = Gated(BASE, HEAD, judge(*counts), counts, ())
-    monkeypatch.setattr(comparing, "between", lambda *arguments: gated)
+    gated = Comparison(BASE, HEAD, judge(*counts), counts, ())
+    monkeypatch.setattr(comparing, "compare_revisions", lambda *arguments: gated)
     done = invoke("--format", "markdown")
     assert done.exit_code == 1
     assert "| k_center | 1,000,000 | 1,050,000 | 1.0500 |" in done.output
@@ -115,7 +117,7 @@ def test_what_does_not_build(monkeypatch: pytest.MonkeyPatch, side: str, code: i
     def fail(*arguments: object) -> None:
         raise SideError(side, "it does not build:\nkernel.cpp:1: error")
 
-    monkeypatch.setattr(comparing, "between", fail)
+    monkeypatch.setattr(comparing, "compare_revisions", fail)
     done = invoke()
     assert done.exit_code == code
     assert "kernel.cpp:1: error" in done.output
@@ -167,16 +169,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Runs the comparison that the command hands on, without a build; what it was asked for."""
     seen: dict[str, Any] = {}
 
-    def between(folder: Path, base: str, head: str, compare: Any, report: object) -> Gated:
+    def compare_revisions(folder: Path, base: str, head: str, compare: Any, report: object) -> Comparison:
         seen.update(base=base, head=head)
         results, counts = compare(Side("base", (), folder), Side("head", (), folder))
-        return Gated(BASE, HEAD, results, counts, ())
+        return Comparison(BASE, HEAD, results, counts, ())
 
     def compare(base: Side, head: Side, source: Source, **options: Any) -> list[CaseResult]:
         seen.update(source=source, **options)
         return []
 
-    monkeypatch.setattr(comparing, "between", between)
+    monkeypatch.setattr(comparing, "compare_revisions", compare_revisions)
     monkeypatch.setattr(run, "compare", compare)
     return seen
 

@@ -17,7 +17,7 @@ TEST = """
 FEW = """
     from pybench.gate import run
 
-    run.PAIRS, run._MOST, run._SAMPLE_NS = {pairs}, 1, 200_000
+    run.PAIRS, run._MOST_ROUNDS, run._SAMPLE_NS = {pairs}, 1, 200_000
 """
 CALLS = """
     def steady():
@@ -30,7 +30,7 @@ SLOWER = """
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_xdist(monkeypatch: pytest.MonkeyPatch) -> None:
     """The runs here are no workers of xdist, whatever runs these tests: pytest-benchmark stores nothing there."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
@@ -120,7 +120,7 @@ def test_noise_is_skipped_with_the_reason(pytester: pytest.Pytester) -> None:
         ("not a name", "HEAD", "*expected 'package.module:factory'*"),
     ],
 )
-def test_what_cannot_be_used_is_told(pytester: pytest.Pytester, factory: str, base: str, words: str) -> None:
+def test_what_cannot_be_used_is_explained(pytester: pytest.Pytester, factory: str, base: str, words: str) -> None:
     repository(pytester, factory)
     done = run(pytester, "--gate-base", base)
     done.assert_outcomes(failed=1)

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from pybench.gate.explain import explain
-from pybench.gate.rule import CaseResult, Pairs, Ratio, Verdict, exit_code, judged, ratio_of, verdict
+from pybench.gate.rule import CaseResult, Pairs, Ratio, Verdict, case_result, exit_code, ratio_of, verdict
+from tests.unit.gate.simulation import simulated
 
 # What `make gate-check` recorded on two cores of an AMD EPYC (Zen 3) that had four times as much to do as they are
 # (2026-11-23): case -> nanoseconds of base and head, by process pair.
 RECORDED = Path(__file__).parent / "samples"
 
 
-def simulated(slowdown: float, noise: float, seed: int, pairs: int = 60) -> list[Pairs]:
-    """Three process pairs: each dealt something of 1 % for good, samples that scatter, one in ten hit by a burst."""
-    generator = np.random.default_rng(seed)
-
-    def times(factor: float) -> Any:
-        hit = np.where(generator.random(pairs) < 0.1, 1.6, 1)
-        return 5e6 * factor * generator.lognormal(0, 0.01) * generator.lognormal(0, noise, pairs) * hit
-
-    return [Pairs(times(1), times(slowdown)) for _ in range(3)]
-
-
 def verdicts(slowdown: float, noise: float, times: int) -> list[Verdict]:
-    return [judged("case", simulated(slowdown, noise, seed), 0).verdict for seed in range(times)]
+    return [case_result("case", simulated(slowdown, noise, seed), 0).verdict for seed in range(times)]
 
 
 def ratio(median: float, lower: float, upper: float | None = None) -> Ratio:
@@ -45,7 +33,7 @@ def test_slow_downs_are_found(slowdown: float) -> None:
     assert set(verdicts(slowdown, 0.05, 50)) == {Verdict.regression}
 
 
-def test_what_got_faster_is_told() -> None:
+def test_what_got_faster_is_named() -> None:
     assert set(verdicts(0.8, 0.05, 20)) == {Verdict.faster}
 
 
@@ -88,7 +76,7 @@ def test_the_interval_is_seeded_and_covers() -> None:
 
 def test_what_is_shown_is_the_process_pair_in_the_middle() -> None:
     pairs = [Pairs(np.full(5, 1e6), np.full(5, factor * 1e6)) for factor in (1.3, 1.0, 1.2)]
-    result = judged("case", pairs, 0)
+    result = case_result("case", pairs, 0)
     assert result.ratio.median == pytest.approx(1.2)
     assert result.milliseconds == pytest.approx((1.0, 1.2))
 
@@ -103,14 +91,6 @@ def test_exit_codes() -> None:
         assert code(Verdict.passed, Verdict.noisy, failure) == 1
 
 
-def test_every_verdict_but_a_pass_is_explained() -> None:
-    for slowdown, noise, word in ((1.2, 0.05, "1.2"), (1.0, 0.8, "noisy"), (0.5, 0.05, "faster")):
-        assert word in " ".join(explain(judged("case", simulated(slowdown, noise, 0), 0), "main"))
-    for kind in (Verdict.missing, Verdict.crash, Verdict.new):
-        assert "because" in " ".join(explain(CaseResult("case", kind, "because"), "main"))
-    assert explain(CaseResult("case", Verdict.passed), "main") == []
-
-
 @pytest.mark.parametrize(
     ("kind", "slower"), [("identical", set()), ("plus_10", {"k_center"}), ("plus_20", {"k_center"})]
 )
@@ -119,5 +99,5 @@ def test_recorded_samples(kind: str, slower: set[str]) -> None:
     for name, process_pairs in recorded.items():
         pairs = [Pairs(np.array(one["base_ns"], float), np.array(one["head_ns"], float)) for one in process_pairs]
         expected = Verdict.regression if name in slower else Verdict.passed
-        assert judged(name, pairs, 0).verdict is expected, name
+        assert case_result(name, pairs, 0).verdict is expected, name
     assert slower <= set(recorded)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
 import random
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,41 +10,16 @@ from typing import Any, ClassVar
 import pytest
 
 from pybench.gate import run
-from pybench.gate.process import CaseError, Side, SideError, Source, Worker, WorkerDied
+from pybench.gate.process import Side, SideError, Source, WorkerDied
 from pybench.gate.rule import Verdict
-from pybench.gate.worker import Worker as Script
-from pybench.gate.worker import serve
 from pybench.types import InputError
-
-BODIES = {
-    "fine": "return lambda: None",
-    "raises": "raise ValueError('the lamp is broken')",
-    "breaks_later": "return lambda: 1 / 0",
-    "dies": "import os; return lambda: os.abort()",
-    "prints": "print('{}'); return lambda: print('not the protocol')",
-    "threads": "import os; raise ValueError('threads: ' + os.environ['OMP_NUM_THREADS'])",
-    "exits": "return lambda: exit(3)",
-}
-
-
-def side(folder: Path, name: str, *bodies: str, head: str = "") -> Side:
-    """A tree with a package ``mine`` whose module ``calls`` has these factories."""
-    tree = folder / name
-    (tree / "mine").mkdir(parents=True)
-    (tree / "mine" / "__init__.py").touch()
-    functions = [f"def {body}():\n    {BODIES[body]}\n" for body in bodies]
-    (tree / "mine" / "calls.py").write_text(head + "\n".join(functions))
-    return Side(name, (sys.executable, "-P"), tree, {"PYTHONPATH": str(tree)})
-
-
-def source(factory: str) -> Source:
-    return Source("factory_cases.py", {"factory": f"mine.calls:{factory}", "package": "mine"})
+from tests.unit.gate.sides import side, source
 
 
 @pytest.fixture(autouse=True)
 def _few_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "PAIRS", 3)
-    monkeypatch.setattr(run, "_MOST", 1)
+    monkeypatch.setattr(run, "_MOST_ROUNDS", 1)
     monkeypatch.setattr(run, "_SAMPLE_NS", 1000)
 
 
@@ -101,15 +73,6 @@ def test_a_module_that_does_not_import_is_an_error_of_its_side(tmp_path: Path) -
     assert raised.value.side == "head"
 
 
-def test_code_of_another_tree_is_refused(tmp_path: Path) -> None:
-    """As where an editable install gets in before the revision's own files."""
-    here, there = side(tmp_path, "here", "fine"), side(tmp_path, "there", "fine")
-    with Worker(Side("base", here.python, here.root, there.variables)) as worker:
-        worker.open(source("fine"))
-        with pytest.raises(CaseError, match="not below"):
-            worker.opened()
-
-
 def test_an_unknown_case_is_named(tmp_path: Path) -> None:
     sides = side(tmp_path, "base", "fine"), side(tmp_path, "head", "fine")
     with pytest.raises(InputError, match="did you mean 'mine"):
@@ -117,22 +80,13 @@ def test_an_unknown_case_is_named(tmp_path: Path) -> None:
 
 
 def test_one_side_alone(tmp_path: Path) -> None:
-    assert run.alone(side(tmp_path, "head", "fine"), source("fine")).shape == (3,)
+    assert run.time_one_side(side(tmp_path, "head", "fine"), source("fine")).shape == (3,)
     with pytest.raises(SideError):
-        run.alone(side(tmp_path / "other", "head"), source("fine"))
+        run.time_one_side(side(tmp_path / "other", "head"), source("fine"))
 
 
 def test_workers_run_on_one_thread(tmp_path: Path) -> None:
     assert "threads: 1" in compared(tmp_path, "threads", ("threads",), ("threads",)).reason
-
-
-def test_the_script_answers_line_by_line(tmp_path: Path) -> None:
-    requests = io.StringIO('{"do": "prepare", "case": "none"}\n{"do": "sing"}\n')
-    answers = io.StringIO()
-    serve(Script(tmp_path), requests, answers)
-    first, second = map(json.loads, answers.getvalue().splitlines())
-    assert "KeyError" in first["error"]
-    assert "_sing" in second["error"]
 
 
 # --- workers that pretend -----------------------------------------------------------------------------------------
@@ -232,10 +186,10 @@ def test_the_second_measurement_decides(pretend: type[Pretended], monkeypatch: p
     assert [result.verdict for result in run.compare(*both(), Source(""))] == [Verdict.passed] * 2
 
 
-def test_noise_takes_four_times_as_many_pairs_and_is_then_told(
+def test_noise_takes_four_times_as_many_pairs_and_is_then_a_verdict(
     pretend: type[Pretended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_MOST", 4)
+    monkeypatch.setattr(run, "_MOST_ROUNDS", 4)
     pretend.noise = 2.0
     results = run.compare(*both(), Source(""))
     assert [result.verdict for result in results] == [Verdict.noisy] * 2

@@ -1,4 +1,4 @@
-"""Two revisions of pybench: built, compared, and what is to be said about the comparison."""
+"""Comparison of two revisions of pybench: both are built, then measured side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Compare = Callable[[Side, Side], tuple[Sequence[CaseResult], tuple[Counts, Count
 
 
 @dataclass(frozen=True)
-class Gated:
+class Comparison:
     """What was found. ``counts`` are base's and head's where instructions were counted, None where times were
     measured; ``notes`` are sentences for the user on what was compared."""
 
@@ -29,15 +29,17 @@ class Gated:
     notes: tuple[str, ...]
 
 
-def between(folder: Path, base: str, head: str, compare: Compare, report: Callable[[str], None]) -> Gated:
+def compare_revisions(
+    folder: Path, base: str, head: str, compare: Compare, report: Callable[[str], None]
+) -> Comparison:
     """Build two revisions, each in an environment of its own, and compare them.
 
     Args:
         folder: in the git repository of pybench.
         base: a revision, or ``worktree`` for the files as they are.
         head: the same.
-        compare: is given base and head, ready to run.
-        report: takes a line on how far it is.
+        compare: measures base and head, which it gets ready to run.
+        report: gets a line on the progress.
 
     Raises:
         InputError: no such revision, no repository, not that of pybench.
@@ -53,9 +55,9 @@ def between(folder: Path, base: str, head: str, compare: Compare, report: Callab
                     "compares; your own code is gated by the pytest fixture `gate` (docs/gate.md)"
                 )
         notes = tuple(_notes(repository, of_base, of_head))
-        with environments(report) as kept:
-            sides = kept.side("base", repository, of_base), kept.side("head", repository, of_head)
-            return Gated(of_base, of_head, *compare(*sides), notes)
+        with environments(report) as cached:
+            sides = cached.side("base", repository, of_base), cached.side("head", repository, of_head)
+            return Comparison(of_base, of_head, *compare(*sides), notes)
 
 
 def _notes(repository: Repository, base: Revision, head: Revision) -> Iterator[str]:

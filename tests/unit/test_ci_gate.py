@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / ".ci" / "gate"
+SCRIPT = Path(__file__).parents[2] / ".ci" / "gate"
 
 
 @pytest.fixture
