@@ -74,7 +74,7 @@ class Environments:
         return Side(name, (str(_python(place)), "-I"), place)
 
     def _key(self, repository: Repository, revision: Revision) -> str:
-        """A hash of what an environment depends on: the files that go into a build, the interpreter, the dependencies."""
+        """A hash of what an environment depends on: files that go into the build, interpreter, dependencies."""
         parts = sorted(item for item in repository.parts(revision).items() if item[0] not in _NOT_BUILT_FROM)
         depends_on = (parts, sys.version, sys.executable, _dependencies(), _options())
         return hashlib.sha256(repr(depends_on).encode()).hexdigest()[:16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pybench.gate import native_cases, op_cases
+from pybench.gate import op_cases
 from pybench.ops import record
 
 
@@ -22,8 +22,3 @@ def test_what_a_revision_lacks_is_no_case(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delattr(op_cases.ops, "k_center")
     assert "k_center" not in op_cases.cases()
     assert "perlin_noise" in op_cases.cases()
-
-
-@pytest.mark.parametrize("name", native_cases.CASES)
-def test_an_op_runs_without_torch(name: str) -> None:
-    native_cases.CASES[name]()()
