@@ -1,4 +1,4 @@
-"""MVTec SL AD: MVTec AD with its defect types told apart as structural or logical (HETMM, Table 6).
+"""MVTec SL AD: MVTec AD with its defect types divided into structural and logical ones (HETMM, Table 6).
 
 The images are those of ``mvtec_ad`` in its folder; a defect type such as ``cable_swap`` becomes ``logical/cable_swap``.
 

@@ -1,4 +1,4 @@
-"""The procedural stand-in for MVTec AD with its defect types told apart as structural or logical."""
+"""The procedural stand-in for MVTec AD with its defect types divided into structural and logical ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which implementation runs, which one is said to have run, and why another cannot."""
+"""Which implementation runs, what ``record`` names, and why another cannot run."""
 
 import contextvars
 import sys

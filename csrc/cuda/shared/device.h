@@ -25,7 +25,7 @@ inline unsigned grid_size(const char* op, int64_t blocks) {
 
 namespace pybench::cuda {
 
-// Memory that the threads of a block share, as many bytes as `launch` was told, aligned to 16; holds garbage at first.
+// Memory that the threads of a block share, as many bytes as `launch` gets, aligned to 16; undefined at first.
 __device__ inline unsigned char* shared_memory() {
   extern __shared__ __align__(16) unsigned char memory[];
   return memory;

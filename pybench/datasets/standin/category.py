@@ -16,7 +16,7 @@ capitals::
     )
 
 A structural defect is a painter of ``defects`` (or one of the file's own) upon a named region that ``draw`` returned,
-``body`` unless said otherwise. A logical defect is a ``change``: ``draw`` runs again on the same streams and draws that
+``body`` unless it names another. A logical defect is a ``change``: ``draw`` runs again on the same streams and draws that
 part otherwise, so take every random number from a stream named after its part. Light, exposure and sensor noise come
 afterwards and are the same with and without the defect; a mask holds the pixels that the defect changed visibly, found
 by comparing the two renderings.
@@ -127,7 +127,7 @@ def render(category: Category, folder: str, index: int, size: int, seed: int) ->
 
 
 def take(category: Category, folder: str, index: int, size: int, seed: int) -> Shot:
-    """The scene of an image, drawn again with other dice until its defect, if any, is visible; see ``render``."""
+    """The scene of an image, drawn again with new random numbers until its defect, if any, shows; see ``render``."""
     kind = folder.rsplit("/", 1)[1]
     for attempt in range(ATTEMPTS):
         dice = Dice("standin", seed, category.name, folder, index, attempt)

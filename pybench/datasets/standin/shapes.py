@@ -1,7 +1,8 @@
 """Signed distances of plane shapes, in object units: negative inside, positive outside, zero on the outline.
 
 Every function takes something with coordinate arrays ``x`` and ``y`` (a ``Canvas`` or a window of one) first and
-returns float64 of their shape. Distances are exact except where said. Formulas: Inigo Quilez, "2D distance functions".
+returns float64 of their shape. Distances are exact unless the docstring says otherwise. Formulas: Inigo Quilez,
+"2D distance functions".
 """
 
 from __future__ import annotations

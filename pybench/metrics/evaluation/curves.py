@@ -17,7 +17,7 @@ MAX_POINTS = 2000
 
 
 def curves(evaluation: Evaluation) -> dict[str, NDArray[np.float32]]:
-    """Each defined curve as points [n, 2] with n <= 2000, to be joined by straight lines unless said otherwise.
+    """Each defined curve as points [n, 2] with n <= 2000, to be joined by straight lines except where noted.
 
     * ``image_roc``, ``pixel_roc``: false positive rate, true positive rate.
     * ``image_pr``, ``pixel_pr``: recall, precision at each distinct score of a positive; average precision is the area

@@ -1,4 +1,4 @@
-"""One's own folders: roles, masks, held-out images, and what is said where they do not fit."""
+"""One's own folders: roles, masks, held-out images, and the errors where they do not fit."""
 
 from __future__ import annotations
 

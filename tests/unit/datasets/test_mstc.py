@@ -1,4 +1,4 @@
-"""mSTC: every fifth frame of a scene, masks as frames of an array, and what is said where something is missing."""
+"""mSTC: every fifth frame of a scene, masks as frames of an array, and the errors where something is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MVTec AD: its layout, and what is said where something is missing."""
+"""MVTec AD: its layout, and the errors where something is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MVTec SL AD: the defect types of MVTec AD told apart as structural or logical, and a whole trial."""
+"""MVTec SL AD: the defect types of MVTec AD divided into structural and logical ones, and a whole trial."""
 
 from __future__ import annotations
 

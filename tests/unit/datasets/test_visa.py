@@ -1,4 +1,4 @@
-"""VisA: the authors' split file, and what is said where something is missing."""
+"""VisA: the authors' split file, and the errors where something is missing."""
 
 from __future__ import annotations
 

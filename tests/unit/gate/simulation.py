@@ -10,7 +10,7 @@ from pybench.gate.rule import Pairs
 
 
 def simulated(slowdown: float, noise: float, seed: int, pairs: int = 60) -> list[Pairs]:
-    """Three process pairs: each dealt something of 1 % for good, samples that scatter, one in ten hit by a burst."""
+    """Three process pairs: each side a constant offset of 1 %, samples that scatter, one in ten hit by a burst."""
     generator = np.random.default_rng(seed)
 
     def times(factor: float) -> Any:
