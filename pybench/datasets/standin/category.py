@@ -16,10 +16,10 @@ capitals::
     )
 
 A structural defect is a painter of ``defects`` (or one of the file's own) upon a named region that ``draw`` returned,
-``body`` unless it names another. A logical defect is a ``change``: ``draw`` runs again on the same streams and draws that
-part otherwise, so take every random number from a stream named after its part. Light, exposure and sensor noise come
-afterwards and are the same with and without the defect; a mask holds the pixels that the defect changed visibly, found
-by comparing the two renderings.
+``body`` unless it names another. A logical defect is a ``change``: ``draw`` runs again on the same streams and draws
+that part otherwise, so take every random number from a stream named after its part. Light, exposure and sensor noise
+come afterwards and are the same with and without the defect; a mask holds the pixels that the defect changed visibly,
+found by comparing the two renderings.
 """
 
 from __future__ import annotations
