@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from pybench import HOME
+from pybench.public import HOME
 
 Modules = Mapping[str, Path]
 NATIVE = ("pybench._cpu", "pybench._cuda")

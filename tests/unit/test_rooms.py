@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import pybench
-from pybench import HOME
+from pybench.public import HOME
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +42,9 @@ FLOORS = {
     "report": 10,
     "cli": 11,
 }
-FILES_OF_PYBENCH = {"__init__", "types", "records", "registry", "hashing", "stages"}
+FILES_OF_PYBENCH = {"types", "records", "registry", "hashing", "stages", "public", "version"}
+# The ways in, above all floors: ``import pybench`` and ``python -m pybench``. No file imports them.
+DOORS = {"__init__.py", "__main__.py"}
 # What a room does without although it lies below.
 CLOSED = {"methods": {"planning", "results"}}
 # The native code, by folder; `*` is the folder of an op.
@@ -82,15 +84,21 @@ def room_of(path: str) -> str:
 def rooms_imported(path: str, file: Path) -> Iterator[tuple[str, str]]:
     """Each room that a file imports, with the dotted name by which it does."""
     for name in imported(file):
-        if name.startswith("pybench.") and not name.startswith(("pybench._", "pybench.__")):
+        if name.startswith("pybench.") and not name.startswith("pybench._"):
             part = name.split(".")[1]
             yield (part if part in FLOORS else "pybench"), name
+
+
+def test_nobody_imports_the_doors() -> None:
+    names = {"pybench.__version__", "pybench.__main__"}
+    users = [path for path, file in modules().items() if names & imported(file)]
+    assert not users
 
 
 def test_every_file_has_a_room() -> None:
     """A new folder, or a new file beside the rooms, is given its place in FLOORS or FILES_OF_PYBENCH."""
     for path in modules():
-        if path == "__main__.py":  # the door: python -m pybench
+        if path in DOORS:
             continue
         room = room_of(path)
         assert room in FLOORS, f"{path}: no room '{room}'"
@@ -100,7 +108,7 @@ def test_every_file_has_a_room() -> None:
 
 def test_imports_go_down() -> None:
     for path, file in modules().items():
-        if path in ("__main__.py", "__init__.py"):  # the doors: they lead into all rooms, and import when asked
+        if path in DOORS:
             continue
         own = room_of(path)
         for room, name in rooms_imported(path, file):
@@ -110,17 +118,13 @@ def test_imports_go_down() -> None:
             assert room not in CLOSED.get(own, ()), f"{path} imports {name}"
 
 
-def test_the_front_door_imports_nothing_when_it_is_opened() -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", "import sys, pybench; print(*[m for m in sys.modules if m.startswith('pybench.')])"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout.split() == []
+def test_import_pybench_imports_next_to_nothing() -> None:
+    print_loaded = "import sys, pybench; print(*[name for name in sys.modules if name.startswith('pybench.')])"
+    run = subprocess.run([sys.executable, "-c", print_loaded], capture_output=True, text=True, check=True)
+    assert set(run.stdout.split()) == {"pybench.public", "pybench.version"}
 
 
-def test_the_front_door_names_what_type_checkers_see() -> None:
+def test_public_names_are_those_that_type_checkers_see() -> None:
     tree = ast.parse((ROOT / "pybench" / "__init__.py").read_text())
     guarded = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {

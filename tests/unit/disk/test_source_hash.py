@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pybench import HOME
 from pybench.disk.source_hash import installed_modules, modules_in, source_hash, sources_of
+from pybench.public import HOME
 
 
 def write(folder: Path, **files: str) -> Path:
