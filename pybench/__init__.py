@@ -9,6 +9,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pybench.public import HOME
+from pybench.version import __version__
+
 if TYPE_CHECKING:
     from pybench.backbones.method import BackboneMethod as BackboneMethod
     from pybench.backbones.method import BackboneParams as BackboneParams
@@ -40,36 +43,6 @@ if TYPE_CHECKING:
     from pybench.types import Sample as Sample
     from pybench.types import UndefinedMetricError as UndefinedMetricError
 
-__version__ = "0.1.0"
-
-# The same names by module, for looking them up at run time; a test compares the two lists.
-PUBLIC = {
-    "pybench.backbones.method": ("BackboneMethod", "BackboneParams"),
-    "pybench.images.geometry": ("Geometry",),
-    "pybench.images.score_maps": ("smooth", "upsample"),
-    "pybench.results.store": ("load_results",),
-    "pybench.stages": ("stage",),
-    "pybench.training.loop": ("Batch", "Budget", "Training", "TrainingParams", "stack", "train"),
-    "pybench.types": (
-        "Citation",
-        "Context",
-        "Dataset",
-        "DatasetInfo",
-        "DatasetOptions",
-        "Evaluation",
-        "Images",
-        "InputError",
-        "Method",
-        "MethodParams",
-        "Metric",
-        "Part",
-        "Prediction",
-        "Region",
-        "Sample",
-        "UndefinedMetricError",
-    ),
-}
-HOME = {name: module for module, names in PUBLIC.items() for name in names}
 __all__ = ["__version__", *HOME]
 
 

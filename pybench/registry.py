@@ -10,6 +10,7 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
+import re
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -89,9 +90,11 @@ def _load(kind: Kind, name: str, folders: tuple[Path, ...]) -> Any:
 
 def _why(error: Exception) -> str:
     """Why a plug-in cannot be imported, in one line; names the new place of a module of pybench that has moved."""
-    if isinstance(error, ModuleNotFoundError) and error.name in MOVED:
+    asked = re.search(r"No module named '([\w.]+)'|cannot import name '(\w+)' from 'pybench'", str(error))
+    module = asked and (asked[1] or f"pybench.{asked[2]}")
+    if module in MOVED:
         return (
-            f"{error.name} is now {MOVED[error.name]}; "
+            f"{module} is now {MOVED[module]}; "
             "what a plug-in needs is also in one place: from pybench import Method, Prediction, Geometry, ..."
         )
     return f"{type(error).__name__}: {error}"

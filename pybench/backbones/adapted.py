@@ -21,9 +21,9 @@ from pybench.backbones.adaptation import adapt
 from pybench.backbones.adapted_network import LAYERS, AdaptedNetwork
 from pybench.backbones.base import Backbone
 from pybench.backbones.filter_bank import CHANNELS, FilterBank
-from pybench.disk import source_hash
 from pybench.disk.compute_once import Kept, keep
 from pybench.disk.paths import cache_folder
+from pybench.disk.source_hash import hash_with_imports
 from pybench.hashing import digest
 from pybench.images.geometry import Geometry
 from pybench.training.loop import Budget, stack
@@ -88,7 +88,7 @@ class Adapted(Backbone):
     def _key(self, images: Tensor) -> str:
         """Everything that the training depends on: the images at the network's size, the budget, the code."""
         pixels = hashlib.sha256(images.numpy().tobytes()).hexdigest()
-        code = source_hash.digest(source_hash.with_imports(Path(__file__)))
+        code = hash_with_imports(Path(__file__))
         budget = self.budget.model_dump(exclude_none=True)
         return digest([pixels, list(images.shape), budget, self.context.device, self.context.seed, code])
 

@@ -20,7 +20,7 @@ import torchvision
 from torch import Tensor, nn
 
 from pybench.backbones.base import Backbone
-from pybench.disk import source_hash
+from pybench.disk.source_hash import hash_with_imports
 from pybench.images.geometry import Geometry
 from pybench.registry import unknown
 from pybench.types import Images, InputError
@@ -86,7 +86,7 @@ class Pretrained(Backbone):
             "threads": torch.get_num_threads(),
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "libraries": [torch.__version__, torchvision.__version__, timm.__version__],
-            "code": source_hash.digest(source_hash.with_imports(Path(__file__))),
+            "code": hash_with_imports(Path(__file__)),
         }
 
     def fit(self, train: Images, geometry: Geometry) -> None:

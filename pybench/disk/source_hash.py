@@ -1,66 +1,161 @@
-"""Which of pybench's sources a module stands on, and a hash of them."""
+"""The source files that a piece of code runs, found by following its imports, and a hash of their contents."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable
+import importlib.util
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from pybench import methods
+from pybench.public import HOME
 
-_HERE = Path(__file__).parents[1]
-_METHODS = Path(str(methods.__path__[0]))
+Modules = Mapping[str, Path]
+NATIVE = ("pybench._cpu", "pybench._cuda")
 
 
-def digest(files: Iterable[Path]) -> str:
-    """16 hex digits over the contents of files, wherever they lie: on another machine their order may be another."""
+def source_hash(files: Iterable[Path]) -> str:
+    """16 hex digits over the contents of files, wherever they lie: another machine keeps them elsewhere.
+
+    A file is read once in a process: what counts is what it held when the process began to use it.
+    """
     sha = hashlib.sha256()
-    for content in sorted(map(_file_digest, files)):
+    for content in sorted(map(_file_hash, files)):
         sha.update(content)
     return sha.hexdigest()[:16]
 
 
 @cache
-def with_imports(file: Path) -> frozenset[Path]:
-    """A file and the modules of pybench that it imports, and so on from each; the native ops count anyway."""
-    found, waiting = {file}, [file]
+def hash_with_imports(file: Path) -> str:
+    """The hash of an installed file together with all of pybench that it imports."""
+    return source_hash(sources_of([file], installed_modules()))
+
+
+def sources_of(files: Iterable[Path], modules: Modules) -> frozenset[Path]:
+    """The files, the modules that they import, those that these import, and so on.
+
+    Imports inside functions count. Those under ``if TYPE_CHECKING:`` do not, because they never run. The packages of a
+    module count with it, because Python runs their ``__init__.py`` first. A file that is part of a package outside of
+    ``modules`` (an installed plug-in) counts with what it imports of that package.
+
+    Args:
+        modules: the file of each module, by its dotted name; see ``modules_in``. Imports of others are passed over.
+    """
+    waiting = list(files)
+    for file in set(waiting) - set(modules.values()):
+        modules = {**_own_package(file), **modules}
+    names = {file: name for name, file in modules.items()}
+    found: set[Path] = set()
     while waiting:
-        new = {source for source in map(_source, _imported(waiting.pop())) if source.is_file()} - found
-        found |= new
-        waiting.extend(new)
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting.extend(modules[name] for name in _imported(file, names.get(file, "")) if name in modules)
     return frozenset(found)
 
 
-def _imported(file: Path) -> set[str]:
-    """Dotted names below ``pybench`` in a file's imports; a name imported from a module may be a module itself."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            module = ".".join(filter(None, [_package(file, node.level), node.module]))
-            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
-    return {name for name in found if name.startswith("pybench.")}
+@cache
+def installed_modules() -> Modules:
+    """pybench's modules, its methods and its native modules, as this process would import them."""
+    packages = ("pybench", "pybench.methods")
+    found = {name: file for package in packages for name, file in modules_in(package, _folder(package)).items()}
+    native = {name: importlib.util.find_spec(name) for name in NATIVE}
+    return {**found, **{name: Path(spec.origin) for name, spec in native.items() if spec and spec.origin}}
 
 
-def _package(file: Path, level: int) -> str:
-    """What the dots of a relative import stand for; nothing in an absolute one, or outside of pybench."""
-    for folder, name in ((_METHODS, "pybench.methods"), (_HERE, "pybench")):
-        if level and file.is_relative_to(folder):
-            package = [name, *file.relative_to(folder).parts]
-            return ".".join(package[:-level])
-    return ""
+def modules_in(package: str, folder: Path) -> dict[str, Path]:
+    """The Python files of a package by dotted name.
+
+    That of ``pybench`` itself is left out: it only says in which modules public names lie, and an import of a public
+    name is followed to its module.
+    """
+    found = {}
+    for file in folder.rglob("*.py"):
+        parts = file.relative_to(folder).with_suffix("").parts
+        found[".".join([package, *(part for part in parts if part != "__init__")])] = file
+    found.pop("pybench", None)
+    return found
 
 
-def _source(module: str) -> Path:
-    """Where the source of a module of pybench would lie."""
-    if module.startswith("pybench.methods."):
-        return _METHODS.joinpath(*module.split(".")[2:]).with_suffix(".py")
-    return _HERE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+def _own_package(file: Path) -> dict[str, Path]:
+    """The modules of the package that a file is part of; none for a file that lies by itself."""
+    top = file.parent
+    if not (top / "__init__.py").is_file():
+        return {}
+    while (top.parent / "__init__.py").is_file():
+        top = top.parent
+    return modules_in(top.name, top)
+
+
+def _imported(file: Path, name: str) -> Iterator[str]:
+    """The dotted names of what a file imports, and of the packages that it and those lie in.
+
+    Not all are modules: ``from a import b`` may name a function. ``name`` is the file's own, for relative imports.
+    """
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    for dotted in [name, *(_import_statements(file) if file.suffix == ".py" else ())]:
+        if dotted.startswith("."):
+            try:
+                dotted = importlib.util.resolve_name(dotted, package)
+            except ImportError:  # outside of all packages
+                continue
+        home = HOME.get(dotted.removeprefix("pybench."), dotted)
+        parts = home.split(".")
+        yield from (".".join(parts[: count + 1]) for count in range(len(parts)))
 
 
 @cache
-def _file_digest(file: Path) -> bytes:
+def _import_statements(file: Path) -> frozenset[str]:
+    """Dotted names in a file's import statements (relative ones with their dots) and in uses like ``pybench.train``."""
+    finder = _ImportFinder()
+    finder.visit(ast.parse(file.read_bytes()))
+    return frozenset(finder.found)
+
+
+class _ImportFinder(ast.NodeVisitor):
+    """Collects the names that a module's code imports when it runs."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+        self._packages: dict[str, str] = {}  # what ``import`` bound, by the name that the code uses
+
+    def visit_If(self, node: ast.If) -> None:
+        if "TYPE_CHECKING" not in ast.unparse(node.test):
+            self.generic_visit(node)
+            return
+        for statement in node.orelse:
+            self.visit(statement)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self.found.add(alias.name)
+            top = alias.name.partition(".")[0]
+            self._packages[alias.asname or top] = alias.name if alias.asname else top
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        base = "." * node.level + (node.module or "")
+        self.found.add(base)
+        self.found |= {f"{base}{'.' if node.module else ''}{alias.name}" for alias in node.names}
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        names: list[str] = []
+        inner: ast.expr = node
+        while isinstance(inner, ast.Attribute):
+            names.append(inner.attr)
+            inner = inner.value
+        if isinstance(inner, ast.Name) and inner.id in self._packages:
+            self.found.add(".".join([self._packages[inner.id], *reversed(names)]))
+        self.generic_visit(node)
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None, f"{package} is part of the installation"
+    assert spec.origin is not None, f"{package} has an __init__.py"
+    return Path(spec.origin).parent
+
+
+@cache
+def _file_hash(file: Path) -> bytes:
     return hashlib.sha256(file.read_bytes()).digest()

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pybench import __version__
+from pybench.version import __version__
 
 LIBRARIES = {
     "torch": "torch",

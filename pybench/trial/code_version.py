@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from pybench import registry
-from pybench.disk import source_hash
+from pybench.disk.source_hash import Modules, installed_modules, source_hash, sources_of
 from pybench.records import TrialSpec
 
-_HERE = Path(__file__).parents[1]
-_SHARED = (
-    "trial/samples.py",
-    "trial/rto.py",
-    "trial/run_trial.py",
-    "images/decoding.py",
-    "images/loading.py",
-    "images/warping.py",
-    "hashing.py",
-)
-_MEASURING = ("latency/measure.py", "latency/worker.py", "stages.py", "latency/percentiles.py")
+ENTRY = "pybench.trial.run_trial"
+# Imported by every trial, run by those on a validation set only.
+VALIDATION = "pybench.trial.validation"
 
 
 def code_version(spec: TrialSpec) -> str:
-    """16 hex digits over the method with all of pybench that it imports, its metrics and data set, the native ops and
-    what trials share, as this process has loaded them.
+    """16 hex digits over all that a trial runs, as this process has loaded it.
 
-    The CLI, reports and executors are left out: they do not change a result.
+    That is ``trial/run_trial.py``, the spec's method, dataset and metrics, and everything that these import, native
+    modules included. What a trial does not import does not count: the CLI, planning, executors, the store, searches,
+    reports and the measurement of latency do not change its result.
     """
-    plugged = registry.source("method", spec.method), registry.source("dataset", spec.dataset)
-    return _of(*plugged, spec.metrics, spec.evaluate_on == "validation")
+    metrics = (registry.source("metric", name) for name in spec.metrics)
+    plugins = {registry.source("method", spec.method), registry.source("dataset", spec.dataset), *metrics}
+    return _version(frozenset(plugins), spec.evaluate_on == "validation", spec.resources.device)
+
+
+def trial_sources(
+    plugins: Iterable[Path], modules: Modules, *, on_validation: bool = False, device: str = "cpu"
+) -> frozenset[Path]:
+    """The files that a trial with these plug-ins runs; ``modules`` are those of pybench by name."""
+    unused = {"pybench._cuda"} if device == "cpu" else set()
+    unused |= set() if on_validation else {VALIDATION}
+    used = {name: file for name, file in modules.items() if name not in unused}
+    return sources_of([used[ENTRY], *plugins], used)
 
 
 @cache
-def _of(method: Path, dataset: Path, metrics: tuple[str, ...], on_validation: bool) -> str:
-    files = {*source_hash.with_imports(method), dataset, *(registry.source("metric", name) for name in metrics)}
-    if on_validation:
-        files |= source_hash.with_imports(_HERE / "trial/validation.py")
-    return source_hash.digest([*files, *_shared_files()])
-
-
-@cache
-def _shared_files() -> tuple[Path, ...]:
-    folders = [*(_HERE / "ops").glob("*.py"), *(_HERE / "metrics/evaluation").glob("*.py"), *_native_modules()]
-    return tuple(sorted([*(_HERE / name for name in _SHARED + _MEASURING), *folders]))
-
-
-def _native_modules() -> list[Path]:
-    try:
-        import pybench._cpu
-    except ImportError:
-        return []
-    return [Path(pybench._cpu.__file__)]
+def _version(plugins: frozenset[Path], on_validation: bool, device: str) -> str:
+    files = trial_sources(plugins, installed_modules(), on_validation=on_validation, device=device)
+    return source_hash(files)

@@ -23,9 +23,9 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from pybench.disk import source_hash
 from pybench.disk.compute_once import locked
 from pybench.disk.paths import cache_folder
+from pybench.disk.source_hash import hash_with_imports
 from pybench.hashing import digest
 from pybench.images.loading import fingerprint, read_image
 from pybench.training.synthesis import Textures
@@ -59,7 +59,7 @@ def spoilt_copies(samples: Sequence[Sample], seed: int) -> list[Sample]:
     Raises:
         InputError: an image cannot be read, or the cache folder cannot be written.
     """
-    code = source_hash.digest(source_hash.with_imports(Path(__file__)))
+    code = hash_with_imports(Path(__file__))
     samples = [sample for sample in samples for _ in range(COPIES)]
     folder = cache_folder() / "validation" / digest([fingerprint(samples), seed, code])
     with locked(folder.with_suffix(".lock")):

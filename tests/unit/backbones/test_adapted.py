@@ -230,7 +230,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
 
 def test_changed_code_trains_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     before = made(fitted())["entry"]
-    monkeypatch.setattr(adapted.source_hash, "digest", lambda files: "0" * 16)
+    monkeypatch.setattr(adapted, "hash_with_imports", lambda file: "0" * 16)
     assert made(fitted())["entry"] != before
 
 

@@ -154,8 +154,8 @@ def test_a_changed_method_is_run_again(make_plan: Callable[..., Plan], tmp_path:
     go(planned, folder)
     with (plugins / "methods" / "difference.py").open("a") as file:
         file.write("# changed\n")
-    source_hash._file_digest.cache_clear()
-    code_version._of.cache_clear()
+    source_hash._file_hash.cache_clear()
+    code_version._version.cache_clear()
     _, log = go(planned, folder)
     assert not log.reused
 

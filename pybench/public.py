@@ -1,0 +1,31 @@
+"""Where the names lie that ``from pybench import ...`` gives."""
+
+from __future__ import annotations
+
+PUBLIC = {
+    "pybench.backbones.method": ("BackboneMethod", "BackboneParams"),
+    "pybench.images.geometry": ("Geometry",),
+    "pybench.images.score_maps": ("smooth", "upsample"),
+    "pybench.results.store": ("load_results",),
+    "pybench.stages": ("stage",),
+    "pybench.training.loop": ("Batch", "Budget", "Training", "TrainingParams", "stack", "train"),
+    "pybench.types": (
+        "Citation",
+        "Context",
+        "Dataset",
+        "DatasetInfo",
+        "DatasetOptions",
+        "Evaluation",
+        "Images",
+        "InputError",
+        "Method",
+        "MethodParams",
+        "Metric",
+        "Part",
+        "Prediction",
+        "Region",
+        "Sample",
+        "UndefinedMetricError",
+    ),
+}
+HOME = {name: module for module, names in PUBLIC.items() for name in names}
