@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pybench import registry
 from pybench.disk import source_hash
-from pybench.records import TrialSpec
+from pybench.spec import TrialSpec
 
 _HERE = Path(__file__).parents[1]
 _SHARED = (

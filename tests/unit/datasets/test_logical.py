@@ -22,7 +22,8 @@ from pybench.planning.plan import plan
 from pybench.planning.suite import load_suite
 from pybench.records import Record
 from pybench.report.data_check import check
-from pybench.trial.run_trial import Job, run_trial
+from pybench.trial.job import Job
+from pybench.trial.run_trial import run_trial
 from pybench.trial.samples import load_samples
 from pybench.types import DatasetOptions, InputError, Sample, Saturation, Warp
 from tests.unit import pictures

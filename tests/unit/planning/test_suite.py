@@ -12,8 +12,8 @@ import pytest
 from pybench import registry
 from pybench.planning.plan import Plan, plan
 from pybench.planning.suite import load_suite, on_other_datasets, suite_names
-from pybench.records import TrialSpec
 from pybench.report.summary import columns_of
+from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 GOOD = """\

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from pybench.records import Latency, Record, Resources, Result, RtoOptions, Timing, TrialSpec
+from pybench.records import Latency, Record, Result, Timing
 from pybench.report.export import to_csv, write_table
 from pybench.results import flat
+from pybench.spec import Resources, RtoOptions, TrialSpec
 from pybench.types import InputError
 
 METRICS = (
@@ -86,10 +87,10 @@ def test_rows_of_nothing() -> None:
 
 def test_keep_filters_by_column_parameter_and_several_values() -> None:
     results = [result("a"), FAILED, result("c", params={"k": 2})]
-    assert flat.keep(results, {"method": "a,c", "k": "2"}) == [results[2]]
-    assert flat.keep(results, {"status": "failed"}) == [FAILED]
-    assert flat.keep(results, {"params.alpha": "0.5"}) == [FAILED]
-    assert flat.keep(results, {}) == results
+    assert flat.filtered(results, {"method": "a,c", "k": "2"}) == [results[2]]
+    assert flat.filtered(results, {"status": "failed"}) == [FAILED]
+    assert flat.filtered(results, {"params.alpha": "0.5"}) == [FAILED]
+    assert flat.filtered(results, {}) == results
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_keep_filters_by_column_parameter_and_several_values() -> None:
 )
 def test_keep_says_what_is_wrong(filters: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        flat.keep([result("a"), FAILED], filters)
+        flat.filtered([result("a"), FAILED], filters)
 
 
 def test_csv_reads_back() -> None:

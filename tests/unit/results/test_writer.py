@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pybench.disk import atomic_files
-from pybench.records import Outcome, Record, TrialSpec
+from pybench.records import Outcome, Record
 from pybench.results.store import Store
-from pybench.results.writer import Commits
+from pybench.results.writer import RecordWriter
+from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 
@@ -29,7 +30,7 @@ def test_what_is_told_can_be_read(tmp_path: Path) -> None:
         assert store.record(record.spec) == record
         told.append(record.spec.seed)
 
-    with Commits(store, tell) as commits:
+    with RecordWriter(store, tell) as commits:
         for seed in range(50):
             commits.put(outcome(seed))
     assert told == list(range(50))
@@ -45,7 +46,7 @@ def test_what_comes_while_the_disk_is_waited_for_is_one_group(tmp_path: Path, mo
         return [one.record for one in outcomes]
 
     monkeypatch.setattr(Store, "write", slow)
-    with Commits(Store(tmp_path), lambda record: None) as commits:
+    with RecordWriter(Store(tmp_path), lambda record: None) as commits:
         for seed in range(20):
             commits.put(outcome(seed))
         going_on.set()
@@ -62,7 +63,7 @@ def test_a_full_disk_stops_the_run_and_tells_nothing(tmp_path: Path, monkeypatch
     told: list[Record] = []
 
     def run() -> None:
-        with Commits(Store(tmp_path), told.append) as commits:
+        with RecordWriter(Store(tmp_path), told.append) as commits:
             for seed in range(1000):  # more than may wait: the one that hands over must not wait for ever
                 commits.put(outcome(seed))
 
@@ -75,7 +76,7 @@ def test_what_was_handed_over_is_written_when_the_run_is_interrupted(tmp_path: P
     store = Store(tmp_path)
 
     def run() -> None:
-        with Commits(store, lambda record: None) as commits:
+        with RecordWriter(store, lambda record: None) as commits:
             commits.put(outcome(0))
             raise KeyboardInterrupt
 

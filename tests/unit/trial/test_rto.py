@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from pybench.images.loading import read_image, read_mask
 from pybench.images.warping import share_kept, warp_image, warp_mask
-from pybench.records import RtoOptions
+from pybench.spec import RtoOptions
 from pybench.trial.rto import REDRAWS, apply_rto
 from pybench.types import Sample, Warp
 from tests.unit import pictures

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pybench.hashing import derive_seed, digest
-from pybench.records import Protocol, TrialSpec
+from pybench.hashing import derive_seed, json_hash
+from pybench.spec import Protocol, TrialSpec
 from pybench.trial.samples import _draw_test, _even_shares
 from pybench.types import Sample
 
@@ -57,4 +57,4 @@ def test_even_shares() -> None:
 def test_seeds_and_digests_come_from_identities() -> None:
     assert derive_seed(0, "a", "b") == derive_seed(0, "a", "b") != derive_seed(0, "ab", "")
     assert 0 <= derive_seed("x") < 2**63
-    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1}) != digest({"a": 1, "b": ["2"]})
+    assert json_hash({"a": 1, "b": [2]}) == json_hash({"b": [2], "a": 1}) != json_hash({"a": 1, "b": ["2"]})

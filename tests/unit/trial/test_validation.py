@@ -13,8 +13,8 @@ from PIL import Image
 from pybench import registry
 from pybench.datasets.folder import Folder
 from pybench.images.loading import annotation, fingerprint, read_image
-from pybench.records import Protocol, RtoOptions, TrialSpec
 from pybench.results.store import Store
+from pybench.spec import Protocol, RtoOptions, TrialSpec
 from pybench.trial.code_version import code_version
 from pybench.trial.samples import check_samples, labels_read, load_samples
 from pybench.trial.validation import SPOILT, hold_out, spoilt_copies

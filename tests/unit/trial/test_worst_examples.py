@@ -23,7 +23,7 @@ from pybench.records import Record
 from pybench.results.store import Store, load_results
 from pybench.run.run_plan import run
 from pybench.trial import worst_examples
-from pybench.trial.worst_examples import Gallery
+from pybench.trial.worst_examples import WorstExamples
 from pybench.types import Prediction, Sample
 from tests.conftest import PLUGIN
 from tests.unit.pictures import save
@@ -49,7 +49,7 @@ def greys(count: int) -> Tensor:
     return (torch.arange(count) / count).view(-1, 1, 1, 1).expand(-1, 3, SIDE, SIDE)
 
 
-def sheet(made: Gallery) -> NDArray[np.uint8]:
+def sheet(made: WorstExamples) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(made.png())))
 
 
@@ -81,7 +81,7 @@ def test_the_worst_of_each_kind_are_shown_worst_first_whatever_the_batches(tmp_p
     }
     shown = []
     for size in (7, 40):
-        made, all_samples, images = Gallery(Geometry(SIDE)), samples(tmp_path, labels), greys(count)
+        made, all_samples, images = WorstExamples(Geometry(SIDE)), samples(tmp_path, labels), greys(count)
         for start in range(0, count, size):
             part = slice(start, start + size)
             made.add(all_samples[part], images[part], Prediction(scores[part], None))
@@ -96,7 +96,7 @@ def test_columns_are_the_image_what_the_method_shows_its_map_and_the_mask(tmp_pa
     maps = torch.zeros(2, SIDE, SIDE)
     maps[0, :16], maps[1, 16:] = 1, 3
     artefacts = {"aligned": torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(2, 3, 8, 8), "shift": torch.ones(2, 3)}
-    made = Gallery(Geometry(SIDE))
+    made = WorstExamples(Geometry(SIDE))
     made.add(samples(tmp_path, [1, 0]), greys(2), Prediction(torch.tensor([1.0, 3.0]), maps, artefacts))
     defective, normal = tiles(sheet(made))
     assert len(defective) == len(normal) == 4
@@ -121,17 +121,17 @@ def test_small_defects_of_large_images_are_outlined() -> None:
 def test_the_crop_of_the_input_is_what_is_shown(tmp_path: Path) -> None:
     image = torch.zeros(1, 3, SIDE, SIDE)
     image[..., 8:24, 8:24] = 1
-    made = Gallery(Geometry(SIDE, 16))
+    made = WorstExamples(Geometry(SIDE, 16))
     made.add(samples(tmp_path, [0]), image, Prediction(torch.ones(1), torch.ones(1, 16, 16)))
     assert (tiles(sheet(made))[0][0] == 255).all()
 
 
 def test_a_sheet_without_maps_masks_or_defective_images_and_with_any_name(tmp_path: Path) -> None:
-    made = Gallery(Geometry(SIDE))
+    made = WorstExamples(Geometry(SIDE))
     name = tmp_path / f"{'Oberfläche' * 12}.png"
     made.add([Sample(name)], greys(1), Prediction(torch.ones(1), None))
     assert sheet(made).shape[:2] == (14 + 14 + 14 + 128 + 4, 4 + 2 * 132)
-    unannotated = Gallery(Geometry(SIDE))
+    unannotated = WorstExamples(Geometry(SIDE))
     unannotated.add([Sample(name, 1, "dent")], greys(1), Prediction(torch.ones(1), torch.ones(1, SIDE, SIDE)))
     ((image, _, mask),) = tiles(sheet(unannotated))
     assert np.array_equal(image, mask)

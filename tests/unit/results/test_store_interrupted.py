@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pybench.records import Outcome, Record, TrialSpec
+from pybench.records import Outcome, Record
 from pybench.results.store import Store
+from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 FAIL, KILL_BEFORE, KILL_AFTER = range(3)  # as in faulty.c

@@ -18,8 +18,10 @@ from pybench.images.loading import fingerprint
 from pybench.latency import measure
 from pybench.planning.plan import plan
 from pybench.planning.suite import LatencyProtocol, load_suite
-from pybench.records import Latency, TrialSpec
-from pybench.trial.run_trial import Job, Outcome, run_trial
+from pybench.records import Latency, Outcome
+from pybench.spec import TrialSpec
+from pybench.trial.job import Job
+from pybench.trial.run_trial import run_trial
 from pybench.trial.samples import load_samples
 
 IMAGES = 14  # of the category: 8 to fit on, 6 to test on
