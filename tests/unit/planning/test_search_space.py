@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -12,7 +11,6 @@ from pydantic import BaseModel, Field
 from pybench import registry
 from pybench.planning.search_space import Choices, Interval, declared_space, has_fidelity, scaled
 from pybench.planning.strict_yaml import validate
-from pybench.planning.suite import load_suite
 from pybench.types import InputError, MethodParams
 
 SEARCHED = {"search": True}
@@ -89,15 +87,6 @@ def test_a_share_of_the_budget() -> None:
     assert {**third, "budget": full["budget"]} == full
     assert scaled({**full, "sheets": 2}, Params, 1 / 9)["sheets"] == 1
     validate(Params, third)
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        (tmp_path / "mine.yaml").write_text(text)
-        return load_suite(str(tmp_path / "mine.yaml"))
-
-    return read
 
 
 @pytest.mark.parametrize(

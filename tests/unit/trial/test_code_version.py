@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pybench import registry
 from pybench.disk import source_hash
 from pybench.disk.source_hash import with_imports
+from pybench.spec import TrialSpec
+from pybench.trial.code_version import code_version
 
 
 def names(method: str) -> set[str]:
@@ -37,3 +40,8 @@ def test_it_does_not_depend_on_where_the_sources_lie(tmp_path: Path) -> None:
             file.write_text(content)
         digests.add(source_hash.digest(sorted(files)))
     assert len(digests) == 1
+
+
+def test_the_code_that_draws_counts_for_validation_only(make_spec: Callable[..., TrialSpec]) -> None:
+    assert code_version(make_spec()) != code_version(make_spec(evaluate_on="test"))
+    assert code_version(make_spec(evaluate_on="oracle")) == code_version(make_spec(evaluate_on="test"))

@@ -14,23 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from pybench import registry
-from pybench.executors.inline import InlineExecutor
 from pybench.images.geometry import Geometry
-from pybench.planning.plan import plan
-from pybench.planning.suite import load_suite
 from pybench.records import Record
-from pybench.results.store import Store, load_results
-from pybench.run.run_plan import run
 from pybench.trial import worst_examples
 from pybench.trial.worst_examples import WorstExamples
 from pybench.types import Prediction, Sample
-from tests.conftest import PLUGIN
 from tests.unit.pictures import save
-from tests.unit.run.test_run_plan import Log
 
 SIDE = 32
-KEPT = Path(__file__).parents[1] / "results" / "kept_records"
 
 
 def samples(folder: Path, labels: list[int]) -> list[Sample]:
@@ -145,23 +136,6 @@ def test_the_scale_of_scores_rises_evenly_in_lightness() -> None:
     assert np.ptp(lightness) > 80
 
 
-@pytest.fixture
-def run_one(data_root: Path, plugins: Path, write_suite: Callable[..., Path], tmp_path: Path) -> Callable[..., Record]:
-    """Runs the plug-in method with another ending of ``predict`` on one category; its record."""
-
-    def go(predict: str) -> Record:
-        text = PLUGIN.format(name="showing", doc="Shows something.", fit="pass", predict=predict)
-        (plugins / "methods" / "showing.py").write_text(text)
-        registry.add_plugins(plugins)
-        planned = plan(
-            *load_suite(str(write_suite("showing", categories="[lid]"))), profile="paper", data_root=data_root
-        )
-        (result,) = run(planned, Store(tmp_path / "run"), InlineExecutor, force=True, listener=Log())
-        return result.record
-
-    return go
-
-
 def test_a_trial_keeps_its_sheet_and_the_vectors_of_all_test_images(
     run_one: Callable[..., Record], tmp_path: Path
 ) -> None:
@@ -180,28 +154,3 @@ def test_a_trial_keeps_its_sheet_and_the_vectors_of_all_test_images(
         assert arrays["artefact_place"].shape == (6, 3)
         np.testing.assert_array_equal(arrays["artefact_top"][:, 0], arrays["scores"].astype(np.float32))
         assert "artefact_half" not in arrays
-
-
-@pytest.mark.parametrize(
-    ("artefact", "reason"),
-    [
-        ("images[:1]", "the artefact x of shape [1, 3, 40, 40]; expected [6, 3, 40, 40]"),
-        ("images[:, :2]", "the artefact x of shape [6, 2, 40, 40]; expected [6, 3, 40, 40]"),
-        ("maps", "the artefact x of shape [6, 32, 32]; expected [6, 3, 32]"),
-        ("images * float('nan')", "NaN or infinity in 28800 of 28800 values of the artefact x"),
-    ],
-)
-def test_an_artefact_that_cannot_be_kept_fails_the_trial(
-    run_one: Callable[..., Record], artefact: str, reason: str
-) -> None:
-    record = run_one(f"return Prediction(scores, maps, {{'x': {artefact}}})")
-    assert record.status == "failed"
-    assert record.reason == f"predict returned {reason}"
-
-
-def test_records_of_every_schema_version_still_load() -> None:
-    frame = load_results(KEPT / "v1" / "smoke")
-    assert frame["metrics.image_auroc"].notna().all()
-    assert frame["latency.p50_ms"].notna().all()
-    (result,) = Store(KEPT / "v1" / "smoke").results()
-    assert result.record.examples is None
