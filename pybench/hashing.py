@@ -1,4 +1,4 @@
-"""Names and seeds from identities: the same parts give the same one on every machine, whatever was drawn before."""
+"""Names and seeds as hashes of identities: equal identities give equal ones, on every machine, in any order."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 
-def digest(value: Any) -> str:
-    """16 hex digits that depend on a JSON value only, not on the order of its keys."""
+def json_hash(value: Any) -> str:
+    """A hash of a JSON value in 16 hex digits; the order of keys does not matter."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -1,110 +1,32 @@
-"""What a trial is and what it leaves behind: plain values that travel to workers and are kept on disk."""
+"""What a trial leaves behind: its record, and the latency of its method, as they are kept on disk."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pybench.hashing import digest
+from pybench.spec import Resources, TrialSpec
 
 SCHEMA_VERSION = 1
 
 Status = Literal["ok", "skipped", "failed", "timeout", "out_of_memory"]
 
 
-class Protocol(BaseModel):
-    """How a trial is evaluated; part of its key."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    evaluate_at: Literal["input", "image"] = Field(
-        "input", description="size at which maps meet masks: the model's input, or each image's own"
-    )
-    train_images: int | None = Field(
-        None, ge=2, description="at most this many training images, drawn by the data seed; none takes all"
-    )
-    test_images: int | None = Field(
-        None, ge=2, description="at most this many test images, drawn evenly over defect types; none takes all"
-    )
-    threshold_folds: int = Field(
-        0, ge=0, le=10, description="folds of held-out normal images for overkill and escape rates; 0 leaves them out"
-    )
-
-
-class RtoOptions(BaseModel):
-    """Random rotation and crop (paper 000, MAD-RTO); the paper gives no ranges, so they are explicit here."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rotation: float = Field(
-        ..., ge=0, le=180, description="angles are drawn uniformly from [-rotation, rotation] degrees"
-    )
-    crop: float = Field(..., gt=0, le=1, description="the crop's side is drawn uniformly from [crop, 1] of the image's")
-    fill: Literal["edge", "reflect", "black"] = Field(
-        "edge", description="what fills the corners that a rotation brings in"
-    )
-
-
-class Resources(BaseModel):
-    """What a trial runs with; part of its key, because results depend on it within rounding."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    device: Literal["cpu", "cuda"] = "cpu"
-    threads: int = Field(1, ge=1, le=1024)
-    backend: str = Field("auto", description="native-op backend to force; auto takes the best that can run")
-
-
-class TrialSpec(BaseModel):
-    """One trial in primitives only: workers receive this, never objects. ``label`` is what its suite calls it.
-
-    ``evaluate_on`` names the images that are predicted: the test set; a validation set, which
-    ``pybench.trial.validation`` makes of normal images alone; or ``oracle``, the test set where its labels are used to
-    choose something.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    suite: str
-    dataset: str
-    category: str
-    dataset_options: dict[str, Any] = {}
-    rto: RtoOptions | None = None
-    data_seed: int = 0
-    method: str
-    label: str = ""
-    params: dict[str, Any]
-    seed: int = 0
-    profile: str
-    metrics: tuple[str, ...]
-    protocol: Protocol = Protocol()
-    resources: Resources = Resources()
-    evaluate_on: Literal["test", "validation", "oracle"] = "test"
-
-    def key(self) -> str:
-        """Hash of the canonical spec: the file name of its record. Names that the suite gives are no part of it."""
-        return digest(self.model_dump(mode="json", exclude={"suite", "label", *self._unsaid}))
-
-    def latency_key(self) -> str:
-        """Trials that have this key in common share one latency measurement."""
-        fields = {"dataset", "dataset_options", "rto", "method", "params", "profile", "protocol", "resources"}
-        return digest(self.model_dump(mode="json", include={*fields, "evaluate_on"} - self._unsaid))
-
-    @property
-    def _unsaid(self) -> set[str]:
-        """Fields that are younger than the first records are no part of a key while they have their defaults."""
-        return {"evaluate_on"} if self.evaluate_on == "test" else set()
+def now() -> str:
+    """The current time as records state it: ISO 8601, UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class Attempt(BaseModel):
-    """One time that a trial was begun and did not come to its end."""
+    """A start of a trial that gave no result."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    node: str = Field(description="name of the machine, empty where it had not begun")
+    node: str = Field(description="name of the machine; empty where the trial had not started on one")
     started: str
     ended: str
     reason: str

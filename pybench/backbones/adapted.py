@@ -24,7 +24,7 @@ from pybench.backbones.filter_bank import CHANNELS, FilterBank
 from pybench.disk.compute_once import Kept, keep
 from pybench.disk.paths import cache_folder
 from pybench.disk.source_hash import hash_with_imports
-from pybench.hashing import digest
+from pybench.hashing import json_hash
 from pybench.images.geometry import Geometry
 from pybench.training.loop import Budget, stack
 from pybench.types import Context, Images
@@ -90,7 +90,7 @@ class Adapted(Backbone):
         pixels = hashlib.sha256(images.numpy().tobytes()).hexdigest()
         code = hash_with_imports(Path(__file__))
         budget = self.budget.model_dump(exclude_none=True)
-        return digest([pixels, list(images.shape), budget, self.context.device, self.context.seed, code])
+        return json_hash([pixels, list(images.shape), budget, self.context.device, self.context.seed, code])
 
     def _train(self, images: Tensor, underway: Path) -> bytes:
         torch.manual_seed(self.context.seed)

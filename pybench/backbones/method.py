@@ -14,7 +14,7 @@ from pybench.backbones.adapted_network import LAYERS as ADAPTED_LAYERS
 from pybench.backbones.base import Backbone
 from pybench.backbones.filter_bank import LAYERS, FilterBank
 from pybench.backbones.pretrained import Pretrained, fetch_weights, imagenet_within_reach
-from pybench.hashing import digest
+from pybench.hashing import json_hash
 from pybench.images.geometry import Geometry
 from pybench.stages import stage
 from pybench.training.loop import Budget
@@ -114,7 +114,7 @@ class BackboneMethod(Method, ABC):
         cache, identity = feature_cache.active(), self.backbone.identity()
         if cache is None or identity is None:
             return self.backbone(inputs)
-        return cache.maps(digest(identity), self.params.layers, inputs, self.backbone)
+        return cache.maps(json_hash(identity), self.params.layers, inputs, self.backbone)
 
     def state_dict(self) -> dict[str, Any]:
         return {"backbone": self.backbone.state_dict()}

@@ -133,7 +133,7 @@ def run(
 
     store = Store(writable(out / planned.suite))
     try:
-        with RunProgress(planned.specs, messages, store.underway) as progress:
+        with RunProgress(planned.specs, messages, store.progress_folders) as progress:
             results = run_plan(planned, store, make_executor, force=force, listener=progress)
     except KeyboardInterrupt:
         complain(f"interrupted; finished trials are kept in {store.folder}, and the same command goes on from there")
@@ -201,7 +201,7 @@ def show(
     from pybench.results.store import find_runs
 
     results = [result for store in find_runs(run) for result in store.results()]
-    results = flat.keep(results, pairs("--filter", filter))
+    results = flat.filtered(results, pairs("--filter", filter))
     if format is ShowFormat.json:
         typer.echo(flat.to_json([flat.trial_object(result) for result in results]))
     elif format is ShowFormat.csv:

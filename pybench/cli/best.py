@@ -61,11 +61,11 @@ def best(
     from pybench.report import best as report
     from pybench.report.export import to_csv
     from pybench.report.selection import selections
-    from pybench.results.flat import keep, to_json
+    from pybench.results.flat import filtered, to_json
     from pybench.results.store import find_runs
 
     results = [result for store in find_runs(run) for result in store.results()]
-    found = selections(keep(results, pairs("--filter", filter)), metric, limits)
+    found = selections(filtered(results, pairs("--filter", filter)), metric, limits)
     if plot is not None:
         if len(found) > 1:
             tables = "; ".join(selection.place for selection in found)

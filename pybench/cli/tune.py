@@ -105,7 +105,7 @@ def tune(
     store = Store(writable(out / prepared.plan.suite))
     settings = Settings(prepared.plan.specs[0].metrics, limits, samples, batch, seed)
     try:
-        with TuneProgress(prepared, settings, messages, store.underway) as progress:
+        with TuneProgress(prepared, settings, messages, store.progress_folders) as progress:
             search = Search(prepared.plan, prepared.space, settings, store, make_executor, progress)
             search.run(lambda: log.write(store.folder, prepared, search))
     except KeyboardInterrupt:

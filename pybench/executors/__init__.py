@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pybench.planning.suite import LatencyProtocol
 from pybench.records import Latency, LatencyFailure, Outcome
-from pybench.trial.run_trial import Job
+from pybench.trial.job import Job
 
 
 class Executor(Protocol):

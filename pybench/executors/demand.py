@@ -8,7 +8,7 @@ from typing import Any
 
 from pybench import registry
 from pybench.machine.environment import THREAD_VARIABLES
-from pybench.trial.run_trial import Job
+from pybench.trial.job import Job
 from pybench.types import Method
 
 

@@ -8,7 +8,8 @@ from pybench.latency.measure import measure
 from pybench.machine.machine_lock import node_lock
 from pybench.planning.suite import LatencyProtocol
 from pybench.records import Latency, LatencyFailure, Outcome
-from pybench.trial.run_trial import Job, run_trial
+from pybench.trial.job import Job
+from pybench.trial.run_trial import run_trial
 
 
 class InlineExecutor:

@@ -13,9 +13,10 @@ from pybench import registry
 from pybench.disk.paths import cache_folder
 from pybench.executors import shipping
 from pybench.executors.shipping import Plugins, Shipment
-from pybench.records import Outcome
+from pybench.records import Outcome, now
 from pybench.trial.code_version import code_version
-from pybench.trial.run_trial import Job, now, run_trial, unfinished
+from pybench.trial.job import Job
+from pybench.trial.run_trial import run_trial
 from pybench.types import InputError
 
 
@@ -49,12 +50,13 @@ def trial(order: Order) -> Outcome | Lacking | Refused:
         job = prepared(order)
     except Exception as error:
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        return Outcome(unfinished(order.job, started, "failed", reason, traceback.format_exc()))
+        return Outcome(order.job.record("failed", started, reason=reason, traceback=traceback.format_exc()))
     if not isinstance(job, Job):
         return job
     outcome = run_trial(job)
-    if outcome.record.status == "ok" and job.underway is not None and job.underway != order.job.underway:
-        shutil.rmtree(job.underway, ignore_errors=True)  # out of the driver's reach
+    folder = job.progress_folder
+    if outcome.record.status == "ok" and folder is not None and folder != order.job.progress_folder:
+        shutil.rmtree(folder, ignore_errors=True)  # out of the driver's reach
     return outcome
 
 
@@ -76,7 +78,7 @@ def prepared(order: Order) -> Job | Lacking | Refused:
         if order.shipment is None:
             return Lacking()
         samples = shipping.receive(order.shipment, order.stream, job.fingerprint)
-    return replace(job, plugins=folders, samples=samples, underway=_own_place(job.underway))
+    return replace(job, plugins=folders, samples=samples, progress_folder=_own_place(job.progress_folder))
 
 
 def _other_sources(job: Job) -> str:

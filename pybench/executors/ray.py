@@ -24,8 +24,8 @@ from pybench.executors.node import Refused
 from pybench.executors.ray_task import Depot, Sent, SentBack, Task, locked_trial, lost_latency, measured_latency
 from pybench.machine.environment import usable_cores
 from pybench.planning.suite import LatencyProtocol
-from pybench.records import Latency, LatencyFailure, Outcome
-from pybench.trial.run_trial import Job, now
+from pybench.records import Latency, LatencyFailure, Outcome, now
+from pybench.trial.job import Job
 from pybench.types import InputError
 
 _SECONDS_BETWEEN_LOOKS = 5.0  # at the cluster's nodes, which come and go
@@ -141,9 +141,9 @@ class RayExecutor:
         job, told = task.job, task.sent_back
         if told is not None and isinstance(told.why, Refused):
             self._refuse(told)
-        if job.underway is not None:
+        if job.progress_folder is not None:
             with contextlib.suppress(OSError):  # its checkpoints' folder tells a node that it sees this disk
-                job.underway.parent.mkdir(parents=True, exist_ok=True)
+                job.progress_folder.parent.mkdir(parents=True, exist_ok=True)
         sent = self._depot.data(job) if task.lacks_data else None
         return self._trial_with(Needs.of(job), job).remote(pickle.dumps(job), self._depot.plugins(job.plugins), sent)
 

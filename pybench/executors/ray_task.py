@@ -22,9 +22,10 @@ from pybench.executors.shipping import Plugins, Shipment
 from pybench.latency.measure import failure, measure
 from pybench.machine.machine_lock import node_lock
 from pybench.planning.suite import LatencyProtocol
-from pybench.records import Attempt, Latency, LatencyFailure, Outcome, Status
+from pybench.records import Attempt, Latency, LatencyFailure, Outcome, Status, now
 from pybench.trial import progress_file
-from pybench.trial.run_trial import Job, how_it_failed, now, unfinished
+from pybench.trial.failures import status_and_reason
+from pybench.trial.job import Job
 from pybench.trial.samples import load_samples
 from pybench.types import InputError
 
@@ -127,7 +128,7 @@ class Task:
         if was_late:
             return self._end(begun, "timeout", f"took longer than {self.job.minutes:g} minutes{self._last_words()}")
         is_memory = isinstance(error, OutOfMemoryError)
-        if is_memory and self.job.batch == 1:
+        if is_memory and self.job.batch_size == 1:
             return self._end(begun, "out_of_memory", "its worker was killed for its memory", str(error))
         if len(self.earlier) == _RETRIES:
             reason = f"its worker died {_RETRIES + 1} times ({type(error).__name__})"
@@ -135,15 +136,15 @@ class Task:
         reason = _first_line(error)
         self.earlier.append(Attempt(node=begun.node, started=begun.moment, ended=now(), reason=reason))
         if is_memory:
-            self.job = replace(self.job, batch=1)
+            self.job = replace(self.job, batch_size=1)
         return None
 
     def _end(self, begun: Begun, status: Status, reason: str, details: str = "") -> Outcome:
-        return Outcome(unfinished(self.job, begun.moment, status, reason, details)).after(self.earlier)
+        return Outcome(self.job.record(status, begun.moment, reason=reason, traceback=details)).after(self.earlier)
 
     def _last_words(self) -> str:
         """What the trial reported last, where that can be seen from here."""
-        words = "" if self.job.underway is None else progress_file.last_line(self.job.underway)
+        words = "" if self.job.progress_folder is None else progress_file.last_line(self.job.progress_folder)
         return f"; its last words: {words}" if words else ""
 
 
@@ -178,7 +179,7 @@ def measured_latency(
     try:
         told = node.prepared(_order(job, plugins, sent))
     except Exception as error:
-        return failure(job, started, *how_it_failed(error), traceback.format_exc())
+        return failure(job, started, *status_and_reason(error), traceback.format_exc())
     return measure(told, protocol) if isinstance(told, Job) else _sent_back(told)
 
 

@@ -19,9 +19,9 @@ from pydantic import TypeAdapter, ValidationError
 from pybench.disk import atomic_files
 from pybench.disk.compute_once import locked
 from pybench.disk.paths import cache_folder
-from pybench.hashing import digest
+from pybench.hashing import json_hash
 from pybench.images.loading import fingerprint
-from pybench.records import TrialSpec
+from pybench.spec import TrialSpec
 from pybench.trial.samples import TrialData, load_samples
 from pybench.types import InputError, Sample
 
@@ -88,7 +88,7 @@ def contents(files: Mapping[str, Path]) -> Contents:
     """
     named = sorted(files)
     hashes = [[name, fingerprint([Sample(files[name])])] for name in named]
-    return Contents(digest(hashes), tuple((name, files[name].stat().st_size) for name in named))
+    return Contents(json_hash(hashes), tuple((name, files[name].stat().st_size) for name in named))
 
 
 def chunks(files: Mapping[str, Path], size: int = CHUNK) -> Iterator[bytes]:

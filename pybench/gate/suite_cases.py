@@ -19,8 +19,9 @@ from pybench.images.loading import DecodedImages
 from pybench.planning import strict_yaml
 from pybench.planning.plan import plan
 from pybench.planning.suite import load_suite
-from pybench.records import TrialSpec
-from pybench.trial.run_trial import Job, build_method
+from pybench.spec import TrialSpec
+from pybench.trial.build_method import build_method
+from pybench.trial.job import Job
 from pybench.trial.samples import load_samples
 from pybench.types import Method, Sample
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from pybench.hashing import digest
+from pybench.hashing import json_hash
 from pybench.images.decoding import Alpha, decode, read_array
 from pybench.images.warping import warp_image, warp_mask
 from pybench.stages import stage
@@ -195,7 +195,7 @@ def fingerprint(samples: Sequence[Sample]) -> str:
     Raises:
         InputError: a file is not there or cannot be read.
     """
-    return digest([_description(sample) for sample in samples])
+    return json_hash([_description(sample) for sample in samples])
 
 
 def identity(path: Path) -> str:

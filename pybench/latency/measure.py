@@ -24,10 +24,11 @@ from pybench.machine.environment import environment, usable_cores
 from pybench.machine.machine_lock import node_lock
 from pybench.planning import strict_yaml
 from pybench.planning.suite import LatencyProtocol
-from pybench.records import Latency, LatencyFailure, ProcessTiming, Status, Timing
+from pybench.records import Latency, LatencyFailure, ProcessTiming, Status, Timing, now
 from pybench.stages import STAGES
 from pybench.trial import fitted_states
-from pybench.trial.run_trial import Job, how_it_failed, now
+from pybench.trial.failures import status_and_reason
+from pybench.trial.job import Job
 from pybench.trial.samples import load_samples
 from pybench.types import Method
 
@@ -57,7 +58,7 @@ def measure(job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
     except MeasurementError as error:
         return failure(job, started, error.status, error.reason, error.traceback)
     except Exception as error:
-        return failure(job, started, *how_it_failed(error), traceback.format_exc())
+        return failure(job, started, *status_and_reason(error), traceback.format_exc())
 
 
 def failure(job: Job, started: str, status: Status, reason: str, trace: str = "") -> LatencyFailure:

@@ -34,7 +34,9 @@ from pybench.machine.environment import usable_cores
 from pybench.ops import dispatch
 from pybench.records import Status, Throughput
 from pybench.trial import fitted_states
-from pybench.trial.run_trial import Job, build_method, how_it_failed
+from pybench.trial.build_method import build_method
+from pybench.trial.failures import status_and_reason
+from pybench.trial.job import Job
 from pybench.types import Method
 
 _WARM_UP = (10, 1.0)  # calls and seconds before the headline's
@@ -119,7 +121,7 @@ def main(folder: Path) -> None:
         else:
             _time(order, answer)
     except Exception as error:
-        status, reason = how_it_failed(error)
+        status, reason = status_and_reason(error)
         answer(Failed(status=status, reason=reason, traceback=traceback.format_exc()))
 
 
@@ -253,7 +255,7 @@ def _throughput(method: Method, images: DecodedImages, size: int, seconds: float
         while len(samples) < _BATCHES or time.perf_counter() - started < seconds / 10:
             samples.append(clock.measured(partial(_predict, method, batch))[1])
     except Exception as error:
-        status, reason = how_it_failed(error)
+        status, reason = status_and_reason(error)
         why = "does not fit in memory" if status == "out_of_memory" else reason
         return Throughput(batch_size=size, images_per_second=None, reason=why)
     return Throughput(batch_size=size, images_per_second=1000 * size / sorted(samples)[len(samples) // 2])

@@ -1,11 +1,11 @@
-"""What is searched: intervals and choices of parameters, from a method's own declaration or from a suite's ``search``.
+"""The search space of a method: an interval or choices for each searched parameter.
 
-A method declares in ``json_schema_extra`` of a field what a search tries where the suite does not say:
+It comes from the suite's ``search``, or else from what the method declares in ``json_schema_extra`` of its fields:
 
     ``"search": True``                                    all that the field's type allows: bounds, literals, a bool
     ``"search": {"low": 1, "high": 64, "log": True}``     an interval; ``log`` draws evenly on a logarithmic scale
     ``"search": [[2, 3], [1, 2, 3]]``                     choices
-    ``"fidelity": True``                                  a budget: samples are first tried with a share of it
+    ``"fidelity": True``                                  a budget: settings are first tried with a share of it
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OPEN = 1e-6  # share of an interval that is left out at a bound which does not 
 
 
 class Range(BaseModel):
-    """An interval as a suite or a method writes it."""
+    """An interval as it is written in a suite or in a method's declaration."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,7 +41,7 @@ class Range(BaseModel):
 
 @dataclass(frozen=True)
 class Interval:
-    """Numbers from ``low`` to ``high``, both included; ``whole`` ones only, or of four significant digits."""
+    """Numbers from ``low`` to ``high``, both included: integers if ``whole``, else with four significant digits."""
 
     low: float
     high: float
@@ -52,11 +52,11 @@ class Interval:
         return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
 
     def encoded(self, value: Any) -> Any:
-        """The value as the sampler knows it."""
+        """The value in the form that the sampler uses."""
         return value
 
     def draw(self, name: str, trial: Trial) -> Any:
-        """Let the sampler choose."""
+        """A value that the sampler chooses."""
         if self.whole:
             return trial.suggest_int(name, int(self.low), int(self.high), log=self.log)
         drawn = trial.suggest_float(name, self.low, self.high, log=self.log)
@@ -76,11 +76,11 @@ class Choices:
         return value in self.values
 
     def encoded(self, value: Any) -> Any:
-        """The value as the sampler knows it, which takes no lists."""
+        """The value in the form that the sampler uses; it accepts no lists."""
         return json.dumps(value)
 
     def draw(self, name: str, trial: Trial) -> Any:
-        """Let the sampler choose."""
+        """A value that the sampler chooses."""
         return json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in self.values]))
 
     def __str__(self) -> str:
@@ -90,8 +90,8 @@ class Choices:
 Space = Mapping[str, Interval | Choices]
 
 
-def declared(params: type[MethodParams]) -> Space:
-    """What a method declares to be searched, in the order of its parameters.
+def declared_space(params: type[MethodParams]) -> Space:
+    """The space that a method declares, in the order of its parameters.
 
     Raises:
         InputError: a declaration that cannot be used.
@@ -104,10 +104,16 @@ def declared(params: type[MethodParams]) -> Space:
     }
 
 
-def of_suite(
+def suite_space(
     search: dict[str, Any], params: type[MethodParams], document: strict_yaml.Document, at: strict_yaml.KeyPath
 ) -> Space:
-    """The space that a suite's ``search`` mapping stands for, which stands ``at`` a key of its document.
+    """The space of a suite's ``search`` mapping.
+
+    Args:
+        search: the mapping, parameter -> interval or choices.
+        params: the parameters of the method.
+        document: the suite's file, which errors name.
+        at: the key of the mapping in this file.
 
     Raises:
         InputError: an unknown parameter, or bounds or choices that it cannot have; with file, line and key.
@@ -124,7 +130,7 @@ def of_suite(
 
 
 def scaled(params: dict[str, Any], model: type[MethodParams], share: float) -> dict[str, Any]:
-    """Parameters with a share of what the method declares as its fidelity; a budget's parts are scaled each."""
+    """The parameters with a share of the budget that the method declares as its fidelity; each part of it is scaled."""
     return {
         name: _scaled(value, share) if _extra(model.model_fields[name]).get("fidelity") else value
         for name, value in params.items()
@@ -132,7 +138,7 @@ def scaled(params: dict[str, Any], model: type[MethodParams], share: float) -> d
 
 
 def has_fidelity(model: type[MethodParams]) -> bool:
-    """Whether a method declares a budget of which a sample can be given a share."""
+    """Whether a method declares a budget that can be scaled."""
     return any(_extra(field).get("fidelity") for field in model.model_fields.values())
 
 
@@ -158,7 +164,7 @@ def _read(name: str, entry: Any, params: type[MethodParams]) -> Interval | Choic
         range = strict_yaml.validate(Range, entry)
     except ValidationError as error:
         found = strict_yaml.problems(error, Range)
-        raise InputError("; ".join(f"{strict_yaml.spelt(path)}: {text}" for path, text in found)) from error
+        raise InputError("; ".join(f"{strict_yaml.dotted(path)}: {text}" for path, text in found)) from error
     kinds = _kinds(field)
     if not kinds & {int, float}:
         raise InputError("is no number: give a list of choices")
@@ -172,7 +178,7 @@ def _read(name: str, entry: Any, params: type[MethodParams]) -> Interval | Choic
 
 
 def _check(field: FieldInfo, value: Any) -> None:
-    """See that a parameter can have this value."""
+    """Check that a parameter can have this value."""
     kind: Any = field.annotation
     if field.metadata:
         kind = Annotated[(kind, *field.metadata)]
@@ -183,7 +189,7 @@ def _check(field: FieldInfo, value: Any) -> None:
 
 
 def _of_type(name: str, field: FieldInfo) -> Interval | Choices:
-    """All that a field's type allows; an optional number is searched as a number."""
+    """All values that a field's type allows; an optional number is searched as a number."""
     kinds = _kinds(field)
     if get_origin(field.annotation) is Literal:
         return Choices(get_args(field.annotation))
@@ -198,7 +204,7 @@ def _of_type(name: str, field: FieldInfo) -> Interval | Choices:
 
 
 def _bound(field: FieldInfo, closed: str, open: str) -> tuple[float, bool] | None:
-    """A bound of a field and whether it is an open one."""
+    """A bound of a field and whether it is open, or None."""
     for constraint in field.metadata:
         for name in (closed, open):
             if (value := getattr(constraint, name, None)) is not None:
@@ -207,7 +213,7 @@ def _bound(field: FieldInfo, closed: str, open: str) -> tuple[float, bool] | Non
 
 
 def _kinds(field: FieldInfo) -> set[Any]:
-    """The types of which a field may be, None aside."""
+    """The types that a field's value may have, except None."""
     if get_origin(field.annotation) not in (Union, UnionType):
         return {field.annotation}
     return {kind for kind in get_args(field.annotation) if kind is not type(None)}

@@ -1,4 +1,4 @@
-"""YAML that is read strictly, and pydantic models filled from it with errors that name file, line and key."""
+"""Reads YAML strictly and fills pydantic models from it; errors name file, line and key."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Document:
     lines: dict[KeyPath, int]
 
     def where(self, path: KeyPath) -> str:
-        """``file:line: a.b[0].c`` of the deepest part of ``path`` that stands in the file."""
+        """``file:line: a.b[0].c``, with the line of the deepest part of ``path`` that is in the file."""
         known = path
         while known and known not in self.lines:
             known = known[:-1]
-        return f"{self.file}:{self.lines.get(known, 1)}: {spelt(path)}"
+        return f"{self.file}:{self.lines.get(known, 1)}: {dotted(path)}"
 
 
 def read(file: Path) -> Document:
     """Read a YAML mapping.
 
     Raises:
-        InputError: not readable, not YAML, not a mapping, or a key that stands twice.
+        InputError: not readable, not YAML, not a mapping, or a duplicate key.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -59,7 +59,8 @@ def read(file: Path) -> Document:
 
 
 def fill(model: type[Model], content: Any, document: Document, at: KeyPath = ()) -> Model:
-    """An instance of ``model`` from the part of a document that stands ``at`` a key; no value is converted.
+    """An instance of ``model`` from ``content``, which is the part of a document ``at`` this key. No value is
+    converted.
 
     Raises:
         InputError: every problem on a line of its own, each with file, line, key and what would be right.
@@ -73,12 +74,17 @@ def fill(model: type[Model], content: Any, document: Document, at: KeyPath = ())
 
 
 def validate(model: type[Model], content: Any) -> Model:
-    """Strict validation that still takes a list for a tuple, as only pydantic's JSON mode does."""
+    """An instance of ``model`` from plain values, validated strictly. A list is taken for a tuple, as pydantic does
+    for JSON only.
+
+    Raises:
+        ValidationError: a value of a wrong type, or an unknown or missing key.
+    """
     return model.model_validate_json(json.dumps(content), strict=True)
 
 
 def problems(error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPath, str]]:
-    """(path, message) of every problem; an unknown key's message names the nearest known one."""
+    """Path and message of every problem. The message on an unknown key names the nearest known one."""
     found: dict[KeyPath, list[str]] = {}
     for item in error.errors(include_url=False):
         path = tuple(part for part in item["loc"] if not _is_union_branch(part))
@@ -96,15 +102,15 @@ def problems(error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPa
 
 
 def scalar(text: str) -> Any:
-    """The value of a command-line setting: YAML, or the text itself where it is none, such as ``{category}/ok``."""
+    """The value of a command-line setting. Text that is not YAML, such as ``{category}/ok``, is taken as it is."""
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         return text
 
 
-def spelt(path: KeyPath) -> str:
-    """``a.b[0].c``"""
+def dotted(path: KeyPath) -> str:
+    """A path as text: ``a.b[0].c``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
@@ -116,7 +122,7 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath, lines: dict[
         value = loader.construct_object(node)
         if value is not None and not isinstance(value, str | int | float | bool):
             raise InputError(
-                f"{file}:{node.start_mark.line + 1}: {spelt(path)}: a {type(value).__name__} is not used here; "
+                f"{file}:{node.start_mark.line + 1}: {dotted(path)}: a {type(value).__name__} is not used here; "
                 "quote it if it is text"
             )
         return value
@@ -125,11 +131,10 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath, lines: dict[
         line = key_node.start_mark.line + 1
         key = loader.construct_object(key_node)
         if not isinstance(key, str):
-            raise InputError(f"{file}:{line}: {spelt(path)}: the key {key!r} is not text; quote it")
+            raise InputError(f"{file}:{line}: {dotted(path)}: the key {key!r} is not text; quote it")
         if key in mapping:
-            raise InputError(
-                f"{file}:{line}: duplicate key '{spelt((*path, key))}'; it stands already on line {lines[(*path, key)]}"
-            )
+            where, first = dotted((*path, key)), lines[(*path, key)]
+            raise InputError(f"{file}:{line}: duplicate key '{where}'; it stands already on line {first}")
         lines[(*path, key)] = line
         mapping[key] = _plain(loader, value_node, (*path, key), lines, file)
     return mapping
@@ -143,14 +148,14 @@ def _is_union_branch(part: str | int) -> bool:
 
 
 def _fields(model: Any, path: KeyPath) -> list[str]:
-    """Names of the fields of the model that stands at ``path`` below ``model``."""
+    """The field names of the model at ``path`` below ``model``."""
     if isinstance(model, type) and issubclass(model, BaseModel):
         if not path:
             return list(model.model_fields)
         field = model.model_fields.get(str(path[0]))
         return _fields(field.annotation, path[1:]) if field else []
     for argument in get_args(model):
-        # A list's or dict's item stands one step further down; a union's branch at the same place.
+        # An item of a list or dict is one step further down the path; a branch of a union is at the same place.
         is_container = isinstance(getattr(model, "__origin__", None), type)
         found = _fields(argument, path[1:] if is_container else path)
         if found:

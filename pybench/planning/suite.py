@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pybench import registry
 from pybench.planning import strict_yaml
-from pybench.planning.search_space import of_suite
+from pybench.planning.search_space import suite_space
 from pybench.planning.strict_yaml import Document
-from pybench.records import Protocol, RtoOptions
 from pybench.registry import unknown
+from pybench.spec import Protocol, RtoOptions
 from pybench.types import InputError
 
 ProfileName = Literal["paper", "quick", "smoke"]
@@ -24,7 +24,7 @@ class _Strict(BaseModel):
 
 
 class DatasetEntry(_Strict):
-    """A dataset of a suite; no categories means all that it has."""
+    """A dataset of a suite; without ``categories`` it stands for all of them."""
 
     name: str
     categories: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class DatasetEntry(_Strict):
 
 class MethodEntry(_Strict):
     """A method with fixed ``params`` and lists of values to combine (``grid``); ``label`` heads its table columns,
-    which stand in the order of their labels. ``search`` says what ``pybench tune`` tries: parameter -> ``{low, high,
+    which are sorted by label. ``search`` says what ``pybench tune`` tries: parameter -> ``{low, high,
     log}`` or a list of choices."""
 
     name: str
@@ -46,7 +46,7 @@ class MethodEntry(_Strict):
 
 class LatencyProtocol(_Strict):
     """How long a latency measurement goes on: ``calls`` or ``seconds``, whichever comes first, at least 30 calls,
-    shared out over fresh ``processes``. Throughput is measured at each of the ``batch_sizes``."""
+    divided among several ``processes``. Throughput is measured at each of the ``batch_sizes``."""
 
     calls: int = Field(1024, ge=30)
     seconds: float = Field(60, gt=0)
@@ -62,7 +62,7 @@ LATENCY_OF_PROFILE = {
 
 
 class ResourcesRequest(_Strict):
-    """What trials shall run with; ``auto`` is resolved before a trial's key is made."""
+    """The resources that a suite asks for; ``auto`` is resolved before a trial's key is computed."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Literal["auto"] | int = "auto"
@@ -90,7 +90,7 @@ class Limits(_Strict):
 
 class Profile(_Strict):
     """What a profile changes in the suite: budgets, never definitions. ``categories`` maps a dataset of the suite to
-    those of its categories that the profile keeps."""
+    the categories that the profile keeps."""
 
     categories: dict[str, tuple[str, ...]] = {}
     protocol: dict[str, Any] = {}
@@ -101,7 +101,7 @@ class Profile(_Strict):
 
 
 class Suite(_Strict):
-    """A suite as it stands in its file."""
+    """A suite as it is written in its file."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
@@ -123,7 +123,7 @@ def suite_names() -> list[str]:
 
 
 def is_suite(path_or_name: str) -> bool:
-    """Whether a suite lies there, or comes with pybench under this name."""
+    """Whether this is the path of a file, or the name of a suite that comes with pybench."""
     try:
         _find(path_or_name)
     except InputError:
@@ -182,7 +182,8 @@ def _check_names(suite: Suite, document: Document) -> None:
     for index, method in enumerate(suite.methods):
         _known("method", method.name, ("methods", index, "name"), document)
         if method.search:
-            of_suite(method.search, registry.load("method", method.name).Params, document, ("methods", index, "search"))
+            params = registry.load("method", method.name).Params
+            suite_space(method.search, params, document, ("methods", index, "search"))
     for index, metric in enumerate(suite.metrics):
         _known("metric", metric, ("metrics", index), document)
     methods, datasets = [method.name for method in suite.methods], [dataset.name for dataset in suite.datasets]
@@ -202,7 +203,7 @@ def _check_names(suite: Suite, document: Document) -> None:
 
 
 def _check_dataset(dataset: DatasetEntry, place: str, places: list[str]) -> None:
-    """See that a dataset and its categories are known; ``places`` says where each category stands."""
+    """Check that a dataset and its categories are known. Errors name ``place``, and ``places`` for the categories."""
     if dataset.name not in registry.names("dataset"):
         raise InputError(f"{place}: {unknown('dataset', dataset.name, registry.names('dataset'))}")
     known = registry.load("dataset", dataset.name).info.categories

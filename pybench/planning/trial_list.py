@@ -1,4 +1,4 @@
-"""The trials of a plan, each made when it is asked for, so that a suite of a million takes no memory."""
+"""The specs of a plan's trials. Each is made when it is asked for, so a suite of a million takes no memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any, overload
 
-from pybench.records import Protocol, Resources, RtoOptions, TrialSpec
 from pybench.registry import unknown
+from pybench.spec import Protocol, Resources, RtoOptions, TrialSpec
 from pybench.types import InputError
 
 _FILTERS = ("dataset", "category", "method", "seed", "data_seed")
@@ -18,7 +18,7 @@ _FILTERS = ("dataset", "category", "method", "seed", "data_seed")
 
 @dataclass(frozen=True)
 class DatasetChoice:
-    """A data set of a suite, with its options resolved."""
+    """A dataset of a suite, with its options resolved."""
 
     name: str
     categories: tuple[str, ...]
@@ -38,8 +38,8 @@ class MethodChoice:
 
 @dataclass(frozen=True)
 class Specs(Sequence[TrialSpec]):
-    """Data sets x data seeds x categories x methods x seeds, in this order: rows of the result table fill one after
-    another."""
+    """The specs of datasets x data seeds x categories x methods x seeds, in this order, so that the rows of the result
+    table fill one after another."""
 
     suite: str
     profile: str
@@ -91,15 +91,18 @@ class Specs(Sequence[TrialSpec]):
         return (self[index] for index in range(len(self)))
 
     def of_each_method(self) -> list[TrialSpec]:
-        """One trial of every method and combination of parameters."""
+        """One spec for every method and combination of parameters."""
         return [self[start] for start in self._method_starts[:-1]]
 
     def of_each_category(self) -> list[TrialSpec]:
-        """One trial of every data set, data seed and category."""
+        """One spec for every dataset, data seed and category."""
         return [self[index] for index in range(0, len(self), self._method_starts[-1])]
 
     def filtered(self, filters: dict[str, str]) -> Specs:
-        """Those with one of the comma-separated values of every key: dataset, category, method, seed, data_seed.
+        """The specs that have, for every key, one of the comma-separated values.
+
+        Args:
+            filters: key -> values; keys are dataset, category, method, seed and data_seed.
 
         Raises:
             InputError: a key or value that is not there, or nothing left.
@@ -112,7 +115,7 @@ class Specs(Sequence[TrialSpec]):
             for item in wanted:
                 if item not in there:
                     raise InputError(f"--filter {key}={value}: {unknown(key, item, there)}")
-            kept = kept._keep(key, wanted)
+            kept = kept._restricted(key, wanted)
         if not len(kept):
             raise InputError("the filters leave no trial to run")
         return kept
@@ -127,7 +130,7 @@ class Specs(Sequence[TrialSpec]):
         }
         return set(map(str, values[key]))
 
-    def _keep(self, key: str, wanted: list[str]) -> Specs:
+    def _restricted(self, key: str, wanted: list[str]) -> Specs:
         datasets, methods, data_seeds = self.datasets, self.methods, self.data_seeds
         if key == "dataset":
             datasets = tuple(dataset for dataset in datasets if dataset.name in wanted)
@@ -145,29 +148,29 @@ class Specs(Sequence[TrialSpec]):
 
     @cached_property
     def _method_starts(self) -> list[int]:
-        """Where each method begins among the trials of one category, and where the last one ends."""
+        """The index at which each method begins within one category, and where the last one ends."""
         return [0, *accumulate(len(method.seeds) for method in self.methods)]
 
     @cached_property
     def _starts(self) -> list[int]:
-        """Where each data set begins, and where the last one ends."""
+        """The index at which each dataset begins, and where the last one ends."""
         per_category = len(self.data_seeds) * self._method_starts[-1]
         return [0, *accumulate(len(dataset.categories) * per_category for dataset in self.datasets)]
 
 
-class Listed(tuple[TrialSpec, ...]):
-    """Trials that are no product of choices."""
+class ListedSpecs(tuple[TrialSpec, ...]):
+    """Specs in a list of their own, for plans that are not a product of choices."""
 
     def of_each_method(self) -> list[TrialSpec]:
-        """All of them."""
+        """All specs."""
         return list(self)
 
     def of_each_category(self) -> list[TrialSpec]:
-        """All of them."""
+        """All specs."""
         return list(self)
 
 
 def _place(starts: list[int], index: int) -> tuple[int, int]:
-    """Which part an index falls into, and where in it."""
+    """The part that an index falls into, and the position in this part."""
     which = bisect_right(starts, index) - 1
     return which, index - starts[which]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pybench import registry
-from pybench.records import TrialSpec
 from pybench.report.names import differing
+from pybench.spec import TrialSpec
 from pybench.types import Dataset, InputError, Method, Metric
 
 

@@ -28,7 +28,9 @@ def options_from(model: type[Options], given: Mapping[str, str]) -> Options:
         return strict_yaml.validate(model, {name: strict_yaml.scalar(text) for name, text in given.items()})
     except ValidationError as error:
         found = strict_yaml.problems(error, model)
-        raise InputError("\n".join(f"--set {strict_yaml.spelt(path)}: {problem}" for path, problem in found)) from error
+        raise InputError(
+            "\n".join(f"--set {strict_yaml.dotted(path)}: {problem}" for path, problem in found)
+        ) from error
 
 
 def check(

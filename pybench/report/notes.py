@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pybench.machine.environment import machine
-from pybench.records import Latency, LatencyFailure, Protocol, Record, RtoOptions
+from pybench.records import Latency, LatencyFailure, Record
 from pybench.report.names import STATUS_WORDS, UNDEFINED, listed, metric_words
+from pybench.spec import Protocol, RtoOptions
 
 
 def title(records: Sequence[Record]) -> str:

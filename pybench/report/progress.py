@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from pybench.records import Latency, LatencyFailure, Record, Result, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, Result
 from pybench.report.names import STATUS_WORDS, choose_metrics, metric_words
 from pybench.report.notes import first_line
 from pybench.report.summary import columns_of, group_key, summarise
 from pybench.report.table import VALUE_WIDTH, Block, arrange, header_lines, label_width, milliseconds, row_texts
+from pybench.spec import TrialSpec
 from pybench.trial import progress_file
 
 _RULE = " | "

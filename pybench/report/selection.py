@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from pybench import registry
 from pybench.machine.environment import machine
-from pybench.records import Latency, Record, Result, TrialSpec
+from pybench.records import Latency, Record, Result
 from pybench.report import notes
 from pybench.report.names import (
     STATUS_WORDS,
@@ -27,6 +27,7 @@ from pybench.report.summary import Cell, Seed, column_key, columns_of, compared,
 from pybench.results import constraints, pareto
 from pybench.results.constraints import Limit
 from pybench.results.flat import flatten
+from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 _CONFIDENCE = 0.95

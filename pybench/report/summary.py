@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from pybench.hashing import digest
-from pybench.records import Latency, LatencyFailure, Record, Result, TrialSpec
+from pybench.hashing import json_hash
+from pybench.records import Latency, LatencyFailure, Record, Result
 from pybench.report import notes
 from pybench.report.names import (
     STATUS_WORDS,
@@ -19,6 +19,7 @@ from pybench.report.names import (
     listed,
     metric_words,
 )
+from pybench.spec import TrialSpec
 
 Key = TypeVar("Key")
 Seed = tuple[int, int]  # of the trial, of the data
@@ -104,12 +105,12 @@ class Summary:
 def group_key(spec: TrialSpec) -> str:
     """Trials with the same value belong into one table."""
     fields = {"suite", "dataset", "dataset_options", "rto", "profile", "protocol"}
-    return digest(spec.model_dump(mode="json", include=fields))
+    return json_hash(spec.model_dump(mode="json", include=fields))
 
 
 def column_key(spec: Described) -> str:
     """Trials with the same value belong into one column of their table."""
-    return digest(spec.model_dump(mode="json", include={"method", "params", "resources"}))
+    return json_hash(spec.model_dump(mode="json", include={"method", "params", "resources"}))
 
 
 def columns_of(specs: Iterable[Described]) -> list[Column]:

@@ -14,12 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from pybench.records import Latency, LatencyFailure, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record
 from pybench.report.names import STATUS_WORDS, UNDEFINED, differing, metric_words, two_lines
 from pybench.report.notes import first_line
 from pybench.report.table import milliseconds
 from pybench.search.prepare import Prepared
 from pybench.search.search import Sample, Search, Settings
+from pybench.spec import TrialSpec
 
 _MEASURED = (("latency_p95_ms", "latency", "p95 ms"), ("peak_memory_mb", "memory", "MB"))
 

@@ -1,4 +1,4 @@
-"""Results as plain data: one nested object per trial, and the same object as one flat row."""
+"""Results as plain data: each trial as a nested object, or as one flat row of a table."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pybench.records import Latency, Result
 from pybench.registry import unknown
 from pybench.types import InputError
 
-# Nested per defect type, or long: they stay in the record and in the JSON, and out of the flat table.
+# Nested by defect type, or long: they are in the record and in the JSON, but not in the flat table.
 _NOT_FLAT = ("by_defect_type", "intervals", "remarks", "traceback")
 
 
 def trial_object(result: Result) -> dict[str, Any]:
-    """One trial as JSON-ready data: what was run, what came out, its latency (or None), where it came from."""
+    """One trial as data for JSON: its spec, its results, its latency (or None) and its provenance."""
     record, spec = result.record, result.record.spec
     files = {"curves", "examples"}  # they lie beside the record
     data = record.model_dump(mode="json", exclude={"spec", "schema_version", "metrics", "status", "reason", *files})
@@ -86,7 +86,7 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def keep(results: Sequence[Result], filters: Mapping[str, str]) -> list[Result]:
+def filtered(results: Sequence[Result], filters: Mapping[str, str]) -> list[Result]:
     """The results whose flat row has, in every column named, one of the values given (separated by commas).
 
     A parameter or metric may be named without its ``params.`` or ``metrics.``.

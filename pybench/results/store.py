@@ -1,12 +1,12 @@
-"""Records on disk: one JSON file per trial, written so that a crash leaves the old one or the new one, never a part.
+"""Records on disk: one JSON file per trial. A crash during a write leaves the old file or the new one, complete.
 
 <run>/<dataset>/<category>/<method>/<key>.json     the record
 <run>/<dataset>/<category>/<method>/<hash>.npz     its curves and per-image scores
 <run>/<dataset>/<category>/<method>/<hash>.png     its worst misses and false alarms
 <run>/latency/<key>.json                           latencies
 <run>/latency/<key>.failed.json                    why a latency could not be measured
-<run>/attempts/<key>-<finished>.json               records that a later one took the place of; latencies, a failure
-<run>/underway/<key>-<hash>/                       checkpoints of a trial that goes on (``trial/progress_file.py``)
+<run>/attempts/<key>-<finished>.json               records that were replaced by a later one; latencies, by a failure
+<run>/underway/<key>-<hash>/                       progress folder of a running trial (``trial/progress_file.py``)
 """
 
 from __future__ import annotations
@@ -24,29 +24,30 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from pybench.disk import atomic_files
-from pybench.hashing import digest
-from pybench.records import SCHEMA_VERSION, Latency, LatencyFailure, Outcome, Record, Result, TrialSpec
+from pybench.hashing import json_hash
+from pybench.records import SCHEMA_VERSION, Latency, LatencyFailure, Outcome, Record, Result
 from pybench.registry import unknown
+from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 if TYPE_CHECKING:
     import pandas
 
-_LATENCY, _ATTEMPTS, _UNDERWAY = "latency", "attempts", "underway"
+_LATENCY, _ATTEMPTS, _PROGRESS = "latency", "attempts", "underway"
 _FAILED = ".failed.json"
 
 
 class Store:
-    """The records of one run's folder. Several drivers may write to it at once; the last record of a key stays."""
+    """The records in the folder of one run. Several processes may write to it; the last record of a key is kept."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def write(self, *outcomes: Outcome) -> list[Record]:
-        """Keep records with what stands beside them; returns them with the names of that.
+        """Write the records of outcomes and the files beside them. The returned records name these files.
 
-        A record of the same key that is there already moves to the attempts. What the trials had left under way is
-        removed. Several are brought to the disk together, which takes about as long as one.
+        An older record of the same key is moved to the attempts. The progress folders of the trials are removed.
+        Several outcomes are written to the disk together, which takes about as long as one.
 
         Raises:
             InputError: the disk is full, or cannot be written for another reason.
@@ -63,30 +64,30 @@ class Store:
         atomic_files.write_all(beside)  # before the records that name them
         atomic_files.write_all({path: _json(record) for path, record in records.items()})
         for record in records.values():
-            self.forget(record.key, record.fingerprint, record.code_version, record.assets)
+            self.remove_progress(record.key, record.fingerprint, record.code_version, record.assets)
         return list(records.values())
 
     def record(self, spec: TrialSpec) -> Record | None:
-        """What there is of a trial, however it ended and whatever it was made of."""
+        """The record of a trial, or None. It may be of any status, and of other data, code or weights than today's."""
         path = self._path(spec, spec.key())
         return _read(Record, path) if path.is_file() else None
 
     @property
-    def underway(self) -> Path:
-        """The folder of all trials that have not ended."""
-        return self.folder / _UNDERWAY
+    def progress_folders(self) -> Path:
+        """The folder that holds the progress folders of all trials that have not ended."""
+        return self.folder / _PROGRESS
 
-    def place(self, key: str, fingerprint: str, code_version: str, assets: dict[str, str]) -> Path:
-        """Where a trial keeps its checkpoints; other data, code or weights than before have another place."""
-        return self.underway / f"{key}-{digest([fingerprint, code_version, assets])}"
+    def progress_folder(self, key: str, fingerprint: str, code_version: str, assets: dict[str, str]) -> Path:
+        """Where a trial keeps its checkpoints. With other data, code or weights it is another folder."""
+        return self.progress_folders / f"{key}-{json_hash([fingerprint, code_version, assets])}"
 
-    def forget(self, key: str, fingerprint: str, code_version: str, assets: dict[str, str]) -> None:
-        """Remove a trial's checkpoints, so that it starts anew."""
-        shutil.rmtree(self.place(key, fingerprint, code_version, assets), ignore_errors=True)
+    def remove_progress(self, key: str, fingerprint: str, code_version: str, assets: dict[str, str]) -> None:
+        """Remove a trial's checkpoints, so that it starts from the beginning."""
+        shutil.rmtree(self.progress_folder(key, fingerprint, code_version, assets), ignore_errors=True)
 
     def write_latency(self, latency: Latency | LatencyFailure) -> None:
-        """Keep a latency, or why there is none; a later one of the same key takes its place. What was measured before
-        a failure moves to the attempts.
+        """Write a latency, or the reason why it could not be measured. It replaces an older one of the same key. A
+        latency that a failure replaces is moved to the attempts.
 
         Raises:
             InputError: the disk is full, or cannot be written for another reason.
@@ -100,7 +101,7 @@ class Store:
             measured.unlink(missing_ok=True)
 
     def latency(self, spec: TrialSpec, code_version: str) -> Latency | None:
-        """The latency that was measured for trials like this one with the same code."""
+        """The latency of this trial, or of another that shares it; None if none was measured with this code version."""
         path = self._latency_path(spec.latency_key(), Latency)
         latency = _read(Latency, path) if path.is_file() else None
         return latency if latency is not None and latency.code_version == code_version else None
@@ -125,7 +126,7 @@ class Store:
         ]
 
     def latencies(self) -> list[Latency | LatencyFailure]:
-        """What was measured, whether there are records of it or not, by key.
+        """All latencies and failures to measure one, by key; also those without a record.
 
         Raises:
             InputError: a file that is not a readable latency; it is named.
@@ -135,7 +136,7 @@ class Store:
 
     def _record_paths(self) -> Iterator[Path]:
         for path in sorted(self.folder.glob("*/*/*/*.json")):
-            if path.relative_to(self.folder).parts[0] not in (_LATENCY, _ATTEMPTS, _UNDERWAY):
+            if path.relative_to(self.folder).parts[0] not in (_LATENCY, _ATTEMPTS, _PROGRESS):
                 yield path
 
     def _path(self, spec: TrialSpec, key: str) -> Path:
@@ -145,7 +146,7 @@ class Store:
         return self.folder / _LATENCY / (f"{key}.json" if kind is Latency else f"{key}{_FAILED}")
 
     def _retired(self, path: Path, kind: type[Record | Latency] = Record) -> dict[Path, bytes]:
-        """The record or latency that is there, under the name that it has among the attempts."""
+        """The record or latency in this file as it will be written to the attempts, path -> content; empty if none."""
         if not path.is_file():
             return {}
         previous: Record | Latency = _read(kind, path)
@@ -195,7 +196,7 @@ def _read(model: type[Any], path: Path) -> Any:
 
 
 def _json(value: BaseModel) -> bytes:
-    """Lines in the order of their keys, which can be compared."""
+    """JSON with sorted keys, one value a line, so that two files can be compared by lines."""
     return to_json(_in_order(value.model_dump(mode="json")), indent=1) + b"\n"
 
 
@@ -206,7 +207,7 @@ def _in_order(value: Any) -> Any:
 
 
 def _beside(outcome: Outcome) -> dict[str, tuple[str, bytes]]:
-    """The files beside a record: by its field, their names, which are those of their contents, and the contents."""
+    """The files beside a record: field of the record -> name and content. The name is the content's hash."""
     contents = {}
     if outcome.arrays:
         contents["curves"] = "npz", _npz(outcome.arrays)

@@ -1,4 +1,4 @@
-"""Records on their way to the disk, written by a thread of their own: trials go on while the disk is waited for."""
+"""Writes records in a thread of its own, so that trials go on while the disk is slow."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from typing import Self
 from pybench.records import Outcome, Record
 from pybench.results.store import Store
 
-_MOST_WAITING = 256  # outcomes, contact sheets included, that the driver holds in memory
+_MOST_WAITING = 256  # outcomes in memory that have not been written; each includes a contact sheet
 
 
-class Commits:
-    """Writes what has come together since the last write as one group; a context manager, which ends with the last.
+class RecordWriter:
+    """A context manager that writes outcomes. Those that arrive during a write are written together in the next one.
+
+    Leaving the context waits until all are written.
 
     Args:
-        told: takes each record once it is on the disk; called by the thread.
+        store: where they are written.
+        on_written: called with each record when it is on the disk, by the writer's thread.
     """
 
-    def __init__(self, store: Store, told: Callable[[Record], None]) -> None:
-        self._store, self._told = store, told
+    def __init__(self, store: Store, on_written: Callable[[Record], None]) -> None:
+        self._store, self._on_written = store, on_written
         self._waiting: Queue[Outcome | None] = Queue(_MOST_WAITING)
         self._error: BaseException | None = None
-        self._thread = Thread(target=self._write_groups, name="commits", daemon=True)
+        self._thread = Thread(target=self._write_groups, name="record writer", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -40,10 +43,10 @@ class Commits:
             self._raise()
 
     def put(self, outcome: Outcome) -> None:
-        """Hand over an outcome; waits where many wait already.
+        """Add an outcome to those that are to be written; waits if too many are in memory.
 
         Raises:
-            InputError: an earlier one could not be written.
+            InputError: an earlier outcome could not be written.
         """
         self._raise()
         self._waiting.put(outcome)
@@ -60,8 +63,8 @@ class Commits:
             if self._error is None:
                 try:
                     for record in self._store.write(*(outcome for outcome in group if outcome is not None)):
-                        self._told(record)
-                except BaseException as error:  # the thread that hands over must learn of it, and not wait for ever
+                        self._on_written(record)
+                except BaseException as error:  # put raises it in its own thread, which must not wait for ever
                     self._error = error
 
     def _all_waiting(self) -> list[Outcome | None]:

@@ -7,11 +7,12 @@ from pybench.backbones import feature_cache
 from pybench.images.loading import fingerprint
 from pybench.planning import strict_yaml
 from pybench.planning.plan import Plan
-from pybench.records import Record, TrialSpec
+from pybench.records import Record
 from pybench.results.store import Store
+from pybench.spec import TrialSpec
 from pybench.trial import fitted_states
 from pybench.trial.code_version import code_version
-from pybench.trial.run_trial import Job
+from pybench.trial.job import Job
 from pybench.trial.samples import check_samples, load_samples
 from pybench.types import Dataset, InputError, Method
 
@@ -55,13 +56,13 @@ class Jobs:
     def make(self, spec: TrialSpec) -> Job:
         """The job of a spec, with the fingerprint of its data."""
         of_result = self._made_of(spec)
-        place, limits = self.store.place(spec.key(), *of_result), self.plan.limits
+        folder, limits = self.store.progress_folder(spec.key(), *of_result), self.plan.limits
         return Job(
             spec,
             self.plan.data_root,
             registry.plugin_folders(),
             *of_result,
-            underway=place.absolute(),
+            progress_folder=folder.absolute(),
             minutes=limits.minutes,
             gpus=limits.gpus,
             memory_gb=limits.memory_gb,

@@ -9,11 +9,12 @@ from typing import Protocol
 from pybench.executors import Executor
 from pybench.planning.plan import Plan
 from pybench.planning.suite import LATENCY_OF_PROFILE, LatencyProtocol, Limits, is_suite
-from pybench.planning.trial_list import Listed
-from pybench.records import Latency, LatencyFailure, TrialSpec
-from pybench.results.flat import keep
+from pybench.planning.trial_list import ListedSpecs
+from pybench.records import Latency, LatencyFailure
+from pybench.results.flat import filtered
 from pybench.results.store import Store, find_runs
 from pybench.run.job_factory import Jobs
+from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 
@@ -85,13 +86,13 @@ def plan_of_run(store: Store, profile: str | None, filters: dict[str, str], data
 
     Args:
         profile: says how long is measured; None takes the trials' own.
-        filters: as for ``report.flat.keep``.
+        filters: as for ``pybench.results.flat.filtered``.
         data_root: folder that holds one folder per dataset.
 
     Raises:
         InputError: a filter that cannot be used, or no trial left.
     """
-    records = [result.record for result in keep(store.results(), filters) if result.record.status == "ok"]
+    records = [result.record for result in filtered(store.results(), filters) if result.record.status == "ok"]
     if not records:
         raise InputError(f"{store.folder}: no trial of this run ended well")
     spec = records[0].spec
@@ -99,7 +100,7 @@ def plan_of_run(store: Store, profile: str | None, filters: dict[str, str], data
         suite=spec.suite,
         title=spec.suite,
         profile=profile or spec.profile,
-        specs=Listed(record.spec for record in records),
+        specs=ListedSpecs(record.spec for record in records),
         latency=LATENCY_OF_PROFILE[profile or spec.profile],
         limits=Limits(),
         data_root=data_root,

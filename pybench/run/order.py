@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import islice
 
-from pybench.hashing import digest
-from pybench.records import Record, TrialSpec
+from pybench.hashing import json_hash
+from pybench.records import Record
+from pybench.spec import TrialSpec
 
 LOOK_AHEAD = 10_000  # trials that are ordered; a suite may have a million
 
@@ -73,4 +74,4 @@ class _Durations:
 
 
 def _keys(spec: TrialSpec) -> tuple[str, str]:
-    return digest([spec.method, spec.params]), spec.method
+    return json_hash([spec.method, spec.params]), spec.method

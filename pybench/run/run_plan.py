@@ -10,14 +10,15 @@ from typing import Protocol
 
 from pybench.executors import Executor
 from pybench.planning.plan import Plan
-from pybench.records import Record, Result, TrialSpec
+from pybench.records import Record, Result
 from pybench.results.store import Store
-from pybench.results.writer import Commits
+from pybench.results.writer import RecordWriter
 from pybench.run.job_factory import Jobs
 from pybench.run.latencies import MeasureListener, measure_each
 from pybench.run.order import LookAhead
+from pybench.spec import TrialSpec
 from pybench.trial import fitted_states
-from pybench.trial.run_trial import Job
+from pybench.trial.job import Job
 
 
 class Listener(MeasureListener, Protocol):
@@ -58,7 +59,7 @@ def run(
         for spec in LookAhead(plan.specs, earlier):
             job = jobs.make(spec)
             if force:
-                store.forget(spec.key(), job.fingerprint, job.code_version, job.assets)
+                store.remove_progress(spec.key(), job.fingerprint, job.code_version, job.assets)
             ended.handed(spec)
             yield job
 
@@ -71,9 +72,9 @@ def run(
         pending = unfinished()
         first = next(pending, None)
         if first is not None:
-            with Commits(store, partial(ended.add, reused=False)) as commits:
+            with RecordWriter(store, partial(ended.add, reused=False)) as writer:
                 for outcome in the_executor().run(chain([first], pending)):
-                    commits.put(outcome)
+                    writer.put(outcome)
         if plan.latency is not None:
             measure_each(ended.to_measure(), plan.latency, jobs, the_executor, force=force, listener=listener)
     finally:

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from pybench.disk import atomic_files
-from pybench.records import TrialSpec
 from pybench.search.prepare import Prepared
 from pybench.search.search import Sample, Search
+from pybench.spec import TrialSpec
 
 ORACLE = "_oracle"  # ends the name of every number that was measured on the test set
 

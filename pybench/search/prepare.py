@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pybench import registry
 from pybench.planning import strict_yaml
 from pybench.planning.plan import Plan, plan
-from pybench.planning.search_space import Space, declared, of_suite
+from pybench.planning.search_space import Space, declared_space, suite_space
 from pybench.planning.suite import Suite
-from pybench.planning.trial_list import Listed
-from pybench.records import TrialSpec
+from pybench.planning.trial_list import ListedSpecs
 from pybench.registry import unknown
+from pybench.spec import TrialSpec
 from pybench.types import InputError, Method
 
 _OF_FOLDS = {"overkill_rate", "escape_rate"}  # metrics that need normal images held out of the fit
@@ -65,7 +65,7 @@ def prepare(
     )
     cls: type[Method] = registry.load("method", method)
     entry = suite.methods[index]
-    space = of_suite(entry.search, cls.Params, document, ("methods", index, "search")) or declared(cls.Params)
+    space = suite_space(entry.search, cls.Params, document, ("methods", index, "search")) or declared_space(cls.Params)
     is_set = {key.partition(".")[2] for key in overrides if key.partition(".")[0] in ("params", method)}
     space = {name: part for name, part in space.items() if name not in is_set}
     if not space:
@@ -92,7 +92,7 @@ def prepare(
         "protocol": protocol,
         "evaluate_on": "oracle" if oracle else "validation",
     }
-    specs = Listed(spec.model_copy(update=changed) for spec in own)
+    specs = ListedSpecs(spec.model_copy(update=changed) for spec in own)
     return Prepared(suite.name, first, replace(planned, suite=name, specs=specs, notes=notes), space)
 
 

@@ -26,13 +26,13 @@ from pybench.planning import strict_yaml
 from pybench.planning.plan import Plan
 from pybench.planning.search_space import Space, has_fidelity, scaled
 from pybench.planning.suite import LatencyProtocol
-from pybench.planning.trial_list import Listed
+from pybench.planning.trial_list import ListedSpecs
 from pybench.records import Latency, LatencyFailure, Outcome, Result
 from pybench.results import constraints, pareto
 from pybench.results.constraints import Limit
 from pybench.results.store import Store
 from pybench.run import run_plan
-from pybench.trial.run_trial import Job
+from pybench.trial.job import Job
 from pybench.trial.samples import labels_read
 from pybench.types import Method
 
@@ -257,7 +257,7 @@ class Search:
         every = {spec.key(): spec for of_sample in specs.values() for spec in of_sample}
         if not every:
             return []
-        plan = replace(self.plan, specs=Listed(every.values()), latency=latency)
+        plan = replace(self.plan, specs=ListedSpecs(every.values()), latency=latency)
         results = run_plan.run(plan, self.store, self._executor, force=False, listener=self.listener)
         by_key = {result.record.key: result for result in results}
         tried = [(sample, [by_key[spec.key()] for spec in specs[sample.number]]) for sample in samples]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pybench import registry
 from pybench.disk.source_hash import Modules, installed_modules, source_hash, sources_of
-from pybench.records import TrialSpec
+from pybench.spec import TrialSpec
 
 ENTRY = "pybench.trial.run_trial"
 # Imported by every trial, run by those on a validation set only.

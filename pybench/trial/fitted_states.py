@@ -1,10 +1,11 @@
 """States of fitted methods, kept on a machine so that their latency can be measured without fitting again.
 
-<cache folder>/fitted/<latency key>-<made of>.pt     the state of one of the trials that share a latency
-<cache folder>/fitted/<latency key>-<made of>.json   which trial's it is, and the sha256 of the state
-<cache folder>/fitted/fitted.lock                    held by whoever writes one
+<cache folder>/fitted/<latency key>-<hash>.pt     the state of one of the trials that share a latency
+<cache folder>/fitted/<latency key>-<hash>.json   which trial it comes from, and the sha256 of the state
+<cache folder>/fitted/fitted.lock                 locked while a state is written
 
-Of the trials that share a latency, only the one that would be measured so far (``rank``) leaves its state.
+The hash is that of code and weights. Of the finished trials that share a latency, only the state of the one with the
+lowest rank is kept (``rank``), because its latency is measured for all.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from torch import Tensor
 from pybench.disk import atomic_files, size_limit
 from pybench.disk.compute_once import locked
 from pybench.disk.paths import cache_folder
-from pybench.hashing import digest
-from pybench.records import TrialSpec
+from pybench.hashing import json_hash
+from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 _VARIABLE = "PYBENCH_FITTED_GB"
@@ -35,33 +36,33 @@ Rank = tuple[int, str, int, int]
 
 
 def folder() -> Path:
-    """Where this machine's fitted states lie."""
+    """The folder of this machine's fitted states."""
     return cache_folder() / "fitted"
 
 
 def limit() -> int:
-    """Bytes that they may take: ``PYBENCH_FITTED_GB`` times 2^30, 10 where it is not set; 0 keeps none.
+    """Bytes that all states may take: ``PYBENCH_FITTED_GB`` (10 if it is not set) times 2^30; 0 keeps none.
 
     Raises:
-        InputError: the variable holds something else than a number of gigabytes.
+        InputError: the variable is not a number of gigabytes.
     """
     return size_limit.limit(_VARIABLE, _DEFAULT_GB)
 
 
 def size() -> int:
-    """Bytes that they take now."""
+    """Bytes that all states take now."""
     return size_limit.size(folder(), _SUFFIX)
 
 
 def rank(spec: TrialSpec, train_images: int) -> Rank:
-    """Of trials that share a latency the one of the lowest rank is measured: that with the most training images; of
-    several the first by name, whichever ended first."""
+    """Of the trials that share a latency, the one with the lowest rank is measured: the one with the most training
+    images, and of several the first by category and seeds. The order in which trials end does not matter."""
     return -train_images, spec.category, spec.data_seed, spec.seed
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Everything that a fitted state comes from."""
+    """Everything that a fitted state depends on."""
 
     spec: TrialSpec
     fingerprint: str
@@ -70,16 +71,16 @@ class Origin:
 
     def identity(self) -> str:
         """Equal for states that are equal."""
-        return digest([self.spec.key(), self.fingerprint, self.code_version, dict(self.assets)])
+        return json_hash([self.spec.key(), self.fingerprint, self.code_version, dict(self.assets)])
 
     def file(self) -> Path:
-        """Where the state lies, or that of another trial with the same latency."""
-        made_of = digest([self.code_version, dict(self.assets)])
-        return folder() / f"{self.spec.latency_key()}-{made_of}{_SUFFIX}"
+        """The file of the state. Trials that share a latency share this file, so it may hold another one's state."""
+        code_and_weights = json_hash([self.code_version, dict(self.assets)])
+        return folder() / f"{self.spec.latency_key()}-{code_and_weights}{_SUFFIX}"
 
 
 class _Label(BaseModel):
-    """What is known of a state without reading it."""
+    """What the JSON file says about a state."""
 
     identity: str
     rank: Rank
@@ -87,16 +88,19 @@ class _Label(BaseModel):
 
 
 def keep(origin: Origin, state: dict[str, Any], train_images: int, *, is_measured: bool = False) -> str:
-    """Keep a trial's state, unless one is there that would be measured rather; returns what went wrong, for the record.
+    """Keep the state of a trial, unless the state of a trial with a lower rank is there.
 
     Args:
-        origin: of the state.
-        state: of the fitted method.
-        train_images: that it was fitted on.
-        is_measured: it takes the place of any other.
+        origin: what the state depends on.
+        state: the state of the fitted method.
+        train_images: number of images that it was fitted on.
+        is_measured: replace any other state, because this one is being measured.
+
+    Returns:
+        A remark for the record if the state could not be kept, else an empty text.
 
     Raises:
-        InputError: ``PYBENCH_FITTED_GB`` is no number.
+        InputError: ``PYBENCH_FITTED_GB`` is not a number.
     """
     allowed, file, own = limit(), origin.file(), rank(origin.spec, train_images)
     if not allowed:
@@ -120,7 +124,10 @@ def keep(origin: Origin, state: dict[str, Any], train_images: int, *, is_measure
 
 
 def find(origin: Origin) -> tuple[Path | None, str]:
-    """The file of a state, and in words where it comes from or why there is none."""
+    """The file of a state or None, and a text that says where it comes from or why there is none.
+
+    A damaged file is removed.
+    """
     file = origin.file()
     label = _label(file)
     if label is None:
@@ -139,7 +146,7 @@ def find(origin: Origin) -> tuple[Path | None, str]:
 
 
 def save(file: Path, state: dict[str, Any]) -> str:
-    """Write a state, whole or not at all; returns its sha256.
+    """Write a state and return its sha256. After a crash the file is complete or absent.
 
     Raises:
         OSError: the disk is full, or the file cannot be written.
@@ -151,7 +158,8 @@ def save(file: Path, state: dict[str, Any]) -> str:
 
 
 def load(file: Path, device: str) -> dict[str, Any]:
-    """A state; nothing in it is executed, unless the method keeps objects that cannot be had otherwise."""
+    """Read a state onto a device. No code in the file is executed, unless the method's state holds objects that torch
+    cannot load otherwise."""
     try:
         state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
     except pickle.UnpicklingError:
@@ -160,7 +168,7 @@ def load(file: Path, device: str) -> dict[str, Any]:
 
 
 class _Hashing:
-    """Writes on, and keeps the hash of what it has written."""
+    """A file that computes the sha256 of everything that is written to it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self.sha256 = file, hashlib.sha256()
@@ -174,7 +182,7 @@ class _Hashing:
 
 
 def _label(file: Path) -> _Label | None:
-    """None where there is no state, or none whose label can be read."""
+    """The label of a state; None if there is no state, or if its label cannot be read."""
     try:
         label = _Label.model_validate_json(file.with_suffix(".json").read_bytes())
     except (OSError, ValidationError):
@@ -183,7 +191,7 @@ def _label(file: Path) -> _Label | None:
 
 
 def _bytes(state: Any) -> int:
-    """About how much a state takes on the disk."""
+    """About how many bytes a state takes on disk."""
     if isinstance(state, Tensor):
         return state.nbytes
     parts = state.values() if isinstance(state, Mapping) else state if isinstance(state, list | tuple) else ()

@@ -1,7 +1,7 @@
-"""What is known of trials that have not ended: how far each is, beside its checkpoints, in a folder of its own.
+"""The progress file of a running trial: one line that states how far it is. Each trial has its own progress folder.
 
-<run>/underway/<trial>/progress           one line
-<run>/underway/<trial>/<fit>/<phase>.pt   checkpoints, by ``pybench.training.loop``
+<run>/underway/<trial>/progress           the line
+<run>/underway/<trial>/<fit>/<phase>.pt   checkpoints, written by ``pybench.training.loop``
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ _PROGRESS = "progress"
 
 
 def reporter(folder: Path, fit: str) -> Callable[[str], None]:
-    """Keeps the last line that a fit reports. The line is for the user's eyes: that it cannot be kept harms nothing."""
+    """A function that writes the line which a fit reports to the progress file of its trial.
+
+    Args:
+        folder: the trial's progress folder.
+        fit: name of the fit; any but the main one (``fit``) is put before the line.
+
+    The line only informs the user, so a file that cannot be written is ignored.
+    """
 
     def report(line: str) -> None:
         with contextlib.suppress(OSError):
@@ -25,14 +32,14 @@ def reporter(folder: Path, fit: str) -> Callable[[str], None]:
 
 
 def last_line(folder: Path) -> str:
-    """What a trial reported last; empty where it reported nothing that can be seen from here."""
+    """The line that a trial reported last; empty if there is none, or if it cannot be read on this machine."""
     with contextlib.suppress(OSError, ValueError):
         return (folder / _PROGRESS).read_text(encoding="utf-8")
     return ""
 
 
 def latest(folder: Path) -> tuple[str, str] | None:
-    """Name of the trial that reported last below this folder, and what; None where none has."""
+    """The trial below this folder that reported last, by name, and its line; None if none has reported."""
     with contextlib.suppress(OSError, ValueError):
         files = {file: file.stat().st_mtime_ns for file in folder.glob(f"*/{_PROGRESS}")}
         if files:

@@ -1,7 +1,8 @@
-"""MAD-RTO (paper 000): a random rotation and a random crop of every image, its mask moved alike.
+"""MAD-RTO (LocalOcc's paper): every image is rotated and cropped at random, and its mask with it.
 
-What an image gets depends on the data seed, category, part and its own name only: neither on its neighbours nor on the
-method, so every method sees the same images. A draw that loses over half of a defect is drawn again.
+The warp of an image depends only on the data seed, the category, the part and the image's name. It does not depend on
+other images or on the method, so every method sees the same images. A warp that loses more than half of a defect is
+drawn again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import islice
 from pybench.hashing import derive_seed
 from pybench.images.loading import annotation, identity
 from pybench.images.warping import share_kept
-from pybench.records import RtoOptions
+from pybench.spec import RtoOptions
 from pybench.types import Sample, Warp
 
 REDRAWS = 20
@@ -23,11 +24,11 @@ REDRAWS = 20
 def apply_rto(
     samples: Sequence[Sample], options: RtoOptions, *, category: str, part: str, data_seed: int
 ) -> tuple[list[Sample], list[str]]:
-    """Give every sample a warp; order and files stay.
+    """Give every sample a warp. The order and the files of the samples stay the same.
 
     Returns:
-        The samples, and a remark for each defect of which over half left the view in all 1 + 20 draws; it keeps the
-        draw that keeps the most. An image's defect is the union of its masks.
+        The samples, and a remark for each defect of which every one of the 1 + 20 draws lost more than half; its image
+        gets the draw that keeps the most of it. The defect of an image is the union of its masks.
 
     Raises:
         InputError: a mask cannot be read.
@@ -44,7 +45,7 @@ def apply_rto(
 
 
 def _draw_for(sample: Sample, draws: Iterator[Warp]) -> tuple[Warp, float]:
-    """The first warp that keeps half of the defect, else the one that keeps the most; and the share it keeps."""
+    """The first warp that keeps half of the defect, else the one that keeps the most; and the share that it keeps."""
     mask = annotation(sample) if sample.label else None
     if mask is None:
         return next(draws), 1.0
@@ -60,7 +61,7 @@ def _draw_for(sample: Sample, draws: Iterator[Warp]) -> tuple[Warp, float]:
 
 
 def _draws(options: RtoOptions, generator: random.Random) -> Iterator[Warp]:
-    """Angle, side and place of the crop are uniform; ``random.Random`` draws the same on every machine."""
+    """Warps with uniform angle, side and place of the crop. ``random.Random`` draws the same ones on every machine."""
     while True:
         angle = generator.uniform(-options.rotation, options.rotation)
         side = generator.uniform(options.crop, 1.0)

@@ -1,7 +1,7 @@
-"""The images of a trial: split, limited and warped by the data seed, so that every method sees the same ones.
+"""The samples of a trial: split, limited and warped by the data seed, so that every method sees the same images.
 
-Whatever asks a data set for samples asks here, where test samples are counted as they are handed out: a search for
-hyper-parameters can prove that it has seen none.
+All code that needs the samples of a dataset gets them here, where test samples are counted. So the count shows whether
+a search for hyper-parameters has seen any.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ import numpy as np
 from pybench import registry
 from pybench.hashing import derive_seed
 from pybench.planning import strict_yaml
-from pybench.records import TrialSpec
+from pybench.spec import TrialSpec
 from pybench.trial.rto import apply_rto
-from pybench.trial.validation import hold_out, spoilt_copies
+from pybench.trial.validation import hold_out, synthetic_anomalies
 from pybench.types import Dataset, Part, Sample
 
 _ORACLE = "the hyper-parameters were chosen by these test labels (oracle)"
-_VALIDATION = "measured on held-out normal images and spoilt copies of them, not on the test set"
+_VALIDATION = "measured on held-out normal images and synthetic anomalies on them, not on the test set"
 
 
 @dataclass(frozen=True)
 class TrialData:
-    """Training samples, those that are predicted, and remarks: on draws that did not go by the rule, and on what is
-    predicted where that is not the test set alone. ``test_labels_read`` counts the test samples that the data set
-    handed out for it."""
+    """The training samples of a trial and the samples that are predicted (``test``).
+
+    ``remarks`` name defects that a warp moved out of view, and say what is predicted if it is not simply the test set.
+    ``test_labels_read`` counts the labelled test samples that were read from the dataset for this trial.
+    """
 
     train: list[Sample]
     test: list[Sample]
@@ -37,25 +39,25 @@ class TrialData:
 
 
 def load_samples(spec: TrialSpec, data_root: Path | None) -> TrialData:
-    """The samples that a spec stands for.
+    """The samples of a spec.
 
     Raises:
         InputError: the data is not there or not usable.
     """
     before = labels_read()
-    train, test = _validation(spec, data_root) if spec.evaluate_on == "validation" else _test(spec, data_root)
+    split = _train_and_validation if spec.evaluate_on == "validation" else _train_and_test
+    train, test = split(spec, data_root)
     train, test = _draw(train, spec.protocol.train_images, spec, "train"), _draw_test(test, spec)
-    remarks: list[str] = []
+    remarks: list[str] = {"test": [], "oracle": [_ORACLE], "validation": [_VALIDATION]}[spec.evaluate_on]
     if spec.rto is not None:
         train, lost_train = apply_rto(train, spec.rto, category=spec.category, part="train", data_seed=spec.data_seed)
         test, lost_test = apply_rto(test, spec.rto, category=spec.category, part="test", data_seed=spec.data_seed)
-        remarks = lost_train + lost_test
-    of_purpose = {"test": [], "oracle": [_ORACLE], "validation": [_VALIDATION]}[spec.evaluate_on]
-    return TrialData(train, test, [*of_purpose, *remarks], labels_read() - before)
+        remarks += lost_train + lost_test
+    return TrialData(train, test, remarks, labels_read() - before)
 
 
 def check_samples(spec: TrialSpec, data_root: Path | None) -> None:
-    """See that the images which ``load_samples`` will ask for are there.
+    """Check that the images which ``load_samples`` will need are there.
 
     Raises:
         InputError: they are not.
@@ -69,46 +71,52 @@ def check_samples(spec: TrialSpec, data_root: Path | None) -> None:
 
 
 def labels_read() -> int:
-    """How many labelled test samples this process has been handed so far."""
-    return _handed_out["test"]
+    """How many labelled test samples this process has read so far."""
+    return _samples_read["test"]
 
 
-_handed_out: Counter[Part] = Counter()
+_samples_read: Counter[Part] = Counter()
 
 
 def _split(dataset: Dataset, spec: TrialSpec, part: Part) -> list[Sample]:
     samples = dataset.split(spec.category, part)
-    _handed_out[part] += len(samples)
+    _samples_read[part] += len(samples)
     return samples
 
 
-def _test(spec: TrialSpec, data_root: Path | None) -> tuple[list[Sample], list[Sample]]:
+def _train_and_test(spec: TrialSpec, data_root: Path | None) -> tuple[list[Sample], list[Sample]]:
     dataset = open_dataset(spec, data_root)
     return _split(dataset, spec, "train"), _split(dataset, spec, "test")
 
 
-def _validation(spec: TrialSpec, data_root: Path | None) -> tuple[list[Sample], list[Sample]]:
-    """Training samples, and a validation set: normal samples that are not among them, and spoilt copies of these."""
+def _train_and_validation(spec: TrialSpec, data_root: Path | None) -> tuple[list[Sample], list[Sample]]:
+    """Training samples, and a validation set: other normal samples, and synthetic anomalies drawn on these."""
     dataset = open_dataset(spec, data_root)
     train = _split(dataset, spec, "train")
     if dataset.has_validation:
         normal = _split(dataset, spec, "validation")
     else:
         train, normal = hold_out(train, derive_seed(spec.data_seed, spec.dataset, spec.category, "validation"))
-    # No copies are drawn of normal images that the protocol's limit would leave out.
+    # The limit is applied first, so that no anomaly is drawn on an image that it leaves out.
     limit = spec.protocol.test_images
     normal = _draw(normal, None if limit is None else max(1, limit // 2), spec, "validation")
-    return train, normal + spoilt_copies(normal, derive_seed(spec.data_seed, spec.dataset, spec.category, "spoilt"))
+    # "spoilt" stays: another word would be another seed, and so another validation set.
+    seed = derive_seed(spec.data_seed, spec.dataset, spec.category, "spoilt")
+    return train, normal + synthetic_anomalies(normal, seed)
 
 
 def open_dataset(spec: TrialSpec, data_root: Path | None) -> Dataset:
-    """The dataset of a spec at its place below the data root."""
+    """The dataset of a spec, found below the data root.
+
+    Raises:
+        InputError: the dataset is not there.
+    """
     cls: type[Dataset] = registry.load("dataset", spec.dataset)
     return cls(cls.locate(data_root), strict_yaml.validate(cls.Options, spec.dataset_options), spec.data_seed)
 
 
 def _draw(samples: list[Sample], count: int | None, spec: TrialSpec, what: str) -> list[Sample]:
-    """``count`` of the samples in their order, or all where that is no fewer."""
+    """``count`` samples drawn at random, in their order; all of them if there are no more, or if ``count`` is None."""
     if count is None or count >= len(samples):
         return samples
     generator = np.random.default_rng(derive_seed(spec.data_seed, spec.dataset, spec.category, what))
@@ -116,7 +124,8 @@ def _draw(samples: list[Sample], count: int | None, spec: TrialSpec, what: str) 
 
 
 def _draw_test(samples: list[Sample], spec: TrialSpec) -> list[Sample]:
-    """Half of ``protocol.test_images`` normal, the rest spread evenly over the defect types, where they suffice."""
+    """At most ``protocol.test_images`` samples: half of them normal, the rest spread evenly over the defect types, as
+    far as there are enough of each."""
     limit = spec.protocol.test_images
     if limit is None or limit >= len(samples):
         return samples
@@ -132,7 +141,7 @@ def _draw_test(samples: list[Sample], spec: TrialSpec) -> list[Sample]:
 
 
 def _even_shares(available: list[int], total: int) -> list[int]:
-    """Split ``total`` as evenly as the available numbers allow; the first ones get what does not divide."""
+    """Split ``total`` as evenly as the available numbers allow; the remainder goes to the first ones."""
     shares = [0] * len(available)
     while total > 0 and shares != available:
         for index, limit in enumerate(available):

@@ -1,5 +1,5 @@
-"""What a trial got most wrong, as one picture: the defective images that scored lowest and the normal ones that scored
-highest, each with its score map, its mask and what the method shows beside them."""
+"""The worst examples of a trial in one picture: the defective images with the lowest scores and the normal images with
+the highest, each with its score map, its mask and the pictures that the method adds."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ _SCALE = np.array(
 
 @dataclass(frozen=True)
 class _Example:
-    """An image at the size of a tile; ``pictures`` are the image and the method's own, ``mask`` bool [T, T] or None."""
+    """An image at the size of a tile, T = 128. ``pictures`` holds the image and the method's artefacts [T, T, 3];
+    ``map`` is [T, T] or None, ``mask`` bool [T, T] or None."""
 
     sample: Sample
     score: float
@@ -57,8 +58,8 @@ class _Example:
         return -self.score if self.sample.label else self.score
 
 
-class Gallery:
-    """Keeps the worst examples of a test set while it is predicted, and nothing of the others.
+class WorstExamples:
+    """Collects the worst examples of a test set while it is predicted. Other images are not held in memory.
 
     Args:
         geometry: of the model's input, in which everything is shown.
@@ -69,7 +70,7 @@ class Gallery:
         self._worst: dict[int, list[_Example]] = {1: [], 0: []}  # by label, the worst first
 
     def add(self, samples: Sequence[Sample], images: Tensor, prediction: Prediction) -> None:
-        """Consider a batch: images [B, 3, H, W] as decoded, with their samples and what the method said of them."""
+        """Take note of a batch: images [B, 3, H, W] as decoded, with their samples and predictions."""
         for index, (sample, score) in enumerate(zip(samples, prediction.scores.tolist(), strict=True)):
             worst = self._worst[sample.label]
             if len(worst) < _KEPT or (-score if sample.label else score) > worst[-1].wrongness:
@@ -77,7 +78,7 @@ class Gallery:
                 del worst[_KEPT:]
 
     def png(self) -> bytes:
-        """The contact sheet; score maps share one scale."""
+        """The contact sheet as a PNG file. All score maps share one scale."""
         sections = {
             "defective images with the lowest scores": self._worst[1],
             "normal images with the highest scores": self._worst[0],
@@ -113,7 +114,7 @@ def _picture(image: Tensor) -> Picture:
 
 
 def _small_mask(mask: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """The mask at a tile's size, where a defect of one pixel is still seen."""
+    """The mask at a tile's size; a defect of one pixel is still visible."""
     pooled = adaptive_max_pool2d(torch.from_numpy(mask.astype(np.float32))[None], (_TILE, _TILE))
     return pooled[0].numpy() > 0
 
@@ -125,13 +126,13 @@ def _coloured(map_: NDArray[np.float32], low: float, high: float) -> Picture:
 
 
 def _outlined(picture: Picture, mask: NDArray[np.bool_]) -> Picture:
-    """The picture with a line around the mask."""
+    """The picture with a line around the mask, both [T, T]."""
     line = ndimage.binary_dilation(mask, np.ones((3, 3))) & ~mask
     return np.where(line[..., None], _MASK, picture)
 
 
 def _tiles(example: _Example, low: float, high: float) -> dict[str, Picture]:
-    """A row of the sheet by the names of its columns."""
+    """The tiles of one example by the names of their columns."""
     tiles = dict(example.pictures)
     if example.map is not None:
         tiles["score map"] = _coloured(example.map, low, high)

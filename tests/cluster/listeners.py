@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pybench.records import Latency, LatencyFailure, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record
+from pybench.spec import TrialSpec
 
 
 class Quiet:

@@ -67,7 +67,7 @@ def test_a_hung_node_is_given_up(
     marker, store = tmp_path / "marker", Store(tmp_path / "run")
     overrides = {"waits.marker": str(marker)}
     planned = plan(*load_suite(str(suite)), profile="paper", data_root=data_root, overrides=overrides)
-    frost = Frost(hung, store.underway, marker)
+    frost = Frost(hung, store.progress_folders, marker)
     threading.Thread(target=frost.fall, daemon=True).start()
     try:
         results = run(planned, store, lambda: RayExecutor(cluster.address), force=False, listener=Quiet())

@@ -23,7 +23,7 @@ from pybench.records import Record
 from pybench.results.store import Store
 from pybench.run.job_factory import Jobs
 from pybench.run.run_plan import run
-from pybench.trial.run_trial import Job
+from pybench.trial.job import Job
 from pybench.types import InputError
 from tests.cluster.listeners import Quiet
 

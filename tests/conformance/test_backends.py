@@ -11,9 +11,10 @@ from pybench.executors.inline import InlineExecutor
 from pybench.ops import backends
 from pybench.planning.plan import plan
 from pybench.planning.suite import load_suite
-from pybench.records import Latency, LatencyFailure, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record
 from pybench.results.store import Store
 from pybench.run.run_plan import run
+from pybench.spec import TrialSpec
 
 NATIVE = [name for name, reason in backends()["mutual_match"].items() if not reason and name != "reference"]
 TOLERANCE = 1e-4  # of a metric: cosines and distances differ by about 1e-6, which may swap two pixels of 1,600

@@ -29,9 +29,10 @@ from pybench import registry
 from pybench.executors.ray import RayExecutor
 from pybench.planning.plan import Plan, plan
 from pybench.planning.suite import load_suite
-from pybench.records import Latency, LatencyFailure, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record
 from pybench.results.store import Store
 from pybench.run.run_plan import run
+from pybench.spec import TrialSpec
 
 METHOD = '''
 from pybench.types import Citation, Method, MethodParams

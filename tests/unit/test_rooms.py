@@ -42,7 +42,7 @@ FLOORS = {
     "report": 10,
     "cli": 11,
 }
-FILES_OF_PYBENCH = {"types", "records", "registry", "hashing", "stages", "public", "version"}
+FILES_OF_PYBENCH = {"types", "spec", "records", "registry", "hashing", "stages", "public", "version"}
 # The ways in, above all floors: ``import pybench`` and ``python -m pybench``. No file imports them.
 DOORS = {"__init__.py", "__main__.py"}
 # What a room does without although it lies below.

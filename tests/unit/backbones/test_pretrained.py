@@ -126,3 +126,11 @@ def test_imagenet_weights_are_taken_from_the_cache(tmp_path: Path, monkeypatch: 
 def test_wrong_backbones_and_layers_are_refused(params: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         backbone(**params)
+
+
+def test_maps_of_an_image_do_not_depend_on_its_batch() -> None:
+    backbone = Pretrained("resnet18", "random", (2, 3), seed=0, device="cpu")
+    images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for whole, single in zip(backbone(images), backbone(images[1:2]), strict=True):
+        assert torch.equal(whole[1:2], single)
+        assert whole.is_contiguous(memory_format=torch.channels_last)

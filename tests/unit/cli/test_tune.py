@@ -18,12 +18,13 @@ from pybench import registry
 from pybench.cli.app import app
 from pybench.executors.inline import InlineExecutor
 from pybench.planning.suite import LatencyProtocol, load_suite
-from pybench.records import Latency, LatencyFailure, Record, Timing, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record, Timing, now
 from pybench.results.constraints import parse
 from pybench.results.store import Store
 from pybench.search.prepare import Prepared, prepare
 from pybench.search.search import Sample, Search, Settings
-from pybench.trial.run_trial import Job, now
+from pybench.spec import TrialSpec
+from pybench.trial.job import Job
 from pybench.types import InputError
 
 # The nearer ``gain`` is to 0.7 the less noise is in the map; ``steps`` is a budget; ``seconds`` are for the killer.

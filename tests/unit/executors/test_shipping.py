@@ -16,9 +16,10 @@ from pybench.executors.node import Lacking, Order, Refused
 from pybench.images.loading import fingerprint
 from pybench.planning.plan import Plan, plan
 from pybench.planning.suite import load_suite
+from pybench.records import Outcome
 from pybench.results.store import Store
 from pybench.run.job_factory import Jobs
-from pybench.trial.run_trial import Job, Outcome
+from pybench.trial.job import Job
 from pybench.trial.samples import TrialData, load_samples
 from pybench.types import InputError, Sample
 
@@ -216,14 +217,14 @@ def test_plugins_travel_where_others_lie(cache: Path, plugins: Path) -> None:
 
 
 def test_checkpoints_stay_on_a_node_that_does_not_see_the_run(job: Job, cache: Path) -> None:
-    assert job.underway is not None
+    assert job.progress_folder is not None
     prepared = node.prepared(Order(job, (), None, ()))
     assert isinstance(prepared, Job)
-    assert prepared.underway == cache / "underway" / job.underway.name
-    job.underway.parent.mkdir(parents=True)
+    assert prepared.progress_folder == cache / "underway" / job.progress_folder.name
+    job.progress_folder.parent.mkdir(parents=True)
     seen = node.prepared(Order(job, (), None, ()))
     assert isinstance(seen, Job)
-    assert seen.underway == job.underway
+    assert seen.progress_folder == job.progress_folder
 
 
 def test_limits_say_what_a_trial_asks_for_and_are_no_part_of_its_key(

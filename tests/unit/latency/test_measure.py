@@ -17,11 +17,13 @@ from pybench.latency import measure
 from pybench.latency.percentiles import interval
 from pybench.planning.plan import plan
 from pybench.planning.suite import LatencyProtocol, load_suite
-from pybench.records import Latency, LatencyFailure, ProcessTiming, Resources
+from pybench.records import Latency, LatencyFailure, ProcessTiming
 from pybench.results.store import Store
 from pybench.run.job_factory import Jobs
+from pybench.spec import Resources
 from pybench.trial import fitted_states
-from pybench.trial.run_trial import Job, run_trial
+from pybench.trial.job import Job
+from pybench.trial.run_trial import run_trial
 
 QUICK = LatencyProtocol(calls=30, seconds=0.1, processes=1, batch_sizes=())
 MakeJob = Callable[[str], Job]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
 
 from pybench import registry
-from pybench.planning.search_space import Choices, Interval, declared, has_fidelity, scaled
+from pybench.planning.search_space import Choices, Interval, declared_space, has_fidelity, scaled
 from pybench.planning.strict_yaml import validate
-from pybench.planning.suite import load_suite
 from pybench.types import InputError, MethodParams
 
 SEARCHED = {"search": True}
@@ -47,7 +45,7 @@ class Params(MethodParams):
 
 
 def test_a_space_comes_from_a_methods_types_and_declarations() -> None:
-    space = declared(Params)
+    space = declared_space(Params)
     assert space["share"] == Interval(0, 1, log=False, whole=False)
     assert isinstance(space["open"], Interval)
     assert 0 < space["open"].low < 1e-3
@@ -69,13 +67,13 @@ def test_what_has_no_bounds_must_be_declared() -> None:
         factor: float = Field(1.0, ge=0, json_schema_extra=SEARCHED)
 
     with pytest.raises(InputError, match="factor: its type has no bounds"):
-        declared(Unbounded)
+        declared_space(Unbounded)
 
 
 def test_the_methods_that_come_with_pybench_declare_spaces_that_hold() -> None:
     for name in registry.names("method"):
         cls = registry.load("method", name)
-        space = declared(cls.Params)
+        space = declared_space(cls.Params)
         assert space, f"{name} declares nothing to search"
         assert has_fidelity(cls.Params) == (cls.trains or name == "patchcore")
         assert not {"image_size", "batch_size", "backbone", "weights"} & space.keys()
@@ -89,15 +87,6 @@ def test_a_share_of_the_budget() -> None:
     assert {**third, "budget": full["budget"]} == full
     assert scaled({**full, "sheets": 2}, Params, 1 / 9)["sheets"] == 1
     validate(Params, third)
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        (tmp_path / "mine.yaml").write_text(text)
-        return load_suite(str(tmp_path / "mine.yaml"))
-
-    return read
 
 
 @pytest.mark.parametrize(

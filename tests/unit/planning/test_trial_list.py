@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from pybench.planning.trial_list import DatasetChoice, MethodChoice, Specs
-from pybench.records import Protocol, Resources
+from pybench.spec import Protocol, Resources
 from pybench.types import InputError
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pybench.records import Latency, Record, Resources, Result, Timing, TrialSpec
+from pybench.records import Latency, Record, Result, Timing
 from pybench.report.selection import Selection, selections
 from pybench.results.constraints import parse
+from pybench.spec import Resources, TrialSpec
 
 METRIC = "aupro_30"
 METRICS = (METRIC, "image_auroc", "overkill_rate")

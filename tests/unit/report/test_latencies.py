@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from pybench.latency.percentiles import timing
-from pybench.records import Latency, LatencyFailure, ProcessTiming, Record, Resources, Result, Throughput, TrialSpec
+from pybench.records import Latency, LatencyFailure, ProcessTiming, Record, Result, Throughput
 from pybench.report.latencies import objects, print_reports, reports, to_markdown
+from pybench.spec import Resources, TrialSpec
 
 SHEETS = (10, 60, None)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pybench.records import Latency, Record, Resources, Status, Timing, TrialSpec
+from pybench.records import Latency, Record, Status, Timing
 from pybench.report.progress import RunProgress
+from pybench.spec import Resources, TrialSpec
 from pybench.trial import progress_file
 
 CATEGORIES, METHODS = ("lid", "metal_nut"), ("padim", "hetmm")

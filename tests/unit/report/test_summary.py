@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pybench.records import Attempt, Record, Resources, Result, Status, TrialSpec
+from pybench.records import Attempt, Record, Result, Status
 from pybench.report.names import UNDEFINED
 from pybench.report.summary import Summary, columns_of, summaries
+from pybench.spec import Resources, TrialSpec
 from pybench.types import InputError
 
 METRICS = ("image_auroc", "pixel_auroc", "aupro_30", "overkill_rate")

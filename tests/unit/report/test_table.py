@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from pybench.records import Latency, Record, Resources, Result, Timing, TrialSpec
+from pybench.records import Latency, Record, Result, Timing
 from pybench.report.markdown import to_markdown
 from pybench.report.summary import summaries
 from pybench.report.table import print_results, save_svg
+from pybench.spec import Resources, TrialSpec
 
 METRICS = ("image_auroc", "pixel_auroc", "aupro_30")
 CATEGORIES = ("bottle", "metal_nut", "toothbrush")

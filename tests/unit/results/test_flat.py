@@ -1,19 +1,17 @@
-"""Results as plain data: JSON objects, flat rows, filters and exported files."""
+"""Results as plain data: JSON objects, flat rows and filters."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pybench.records import Latency, Record, Resources, Result, RtoOptions, Timing, TrialSpec
-from pybench.report.export import to_csv, write_table
+from pybench.records import Latency, Record, Result, Timing
+from pybench.report.export import to_csv
 from pybench.results import flat
+from pybench.spec import Resources, RtoOptions, TrialSpec
 from pybench.types import InputError
 
 METRICS = (
@@ -84,12 +82,12 @@ def test_rows_of_nothing() -> None:
     assert to_csv([]) == "\n"
 
 
-def test_keep_filters_by_column_parameter_and_several_values() -> None:
+def test_results_are_filtered_by_column_parameter_and_several_values() -> None:
     results = [result("a"), FAILED, result("c", params={"k": 2})]
-    assert flat.keep(results, {"method": "a,c", "k": "2"}) == [results[2]]
-    assert flat.keep(results, {"status": "failed"}) == [FAILED]
-    assert flat.keep(results, {"params.alpha": "0.5"}) == [FAILED]
-    assert flat.keep(results, {}) == results
+    assert flat.filtered(results, {"method": "a,c", "k": "2"}) == [results[2]]
+    assert flat.filtered(results, {"status": "failed"}) == [FAILED]
+    assert flat.filtered(results, {"params.alpha": "0.5"}) == [FAILED]
+    assert flat.filtered(results, {}) == results
 
 
 @pytest.mark.parametrize(
@@ -100,40 +98,6 @@ def test_keep_filters_by_column_parameter_and_several_values() -> None:
         ({"method": "a", "status": "failed"}, "leave no trial"),
     ],
 )
-def test_keep_says_what_is_wrong(filters: dict[str, str], message: str) -> None:
+def test_wrong_filters_are_named(filters: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        flat.keep([result("a"), FAILED], filters)
-
-
-def test_csv_reads_back() -> None:
-    rows = flat.rows([result("a"), FAILED])
-    read = list(csv.DictReader(io.StringIO(to_csv(rows))))
-    assert [line["method"] for line in read] == ["a", "b"]
-    assert read[0]["params.layers"] == "[1, 2]"
-    assert read[1]["metrics.image_auroc"] == ""
-
-
-def test_parquet_reads_back_with_types(tmp_path: Path) -> None:
-    import pandas
-
-    rows = flat.rows([result("a", params={"k": 1, "crop": None}), result("b", params={"k": "all"}), FAILED])
-    write_table(rows, tmp_path / "new" / "table.parquet")
-    frame = pandas.read_parquet(tmp_path / "new" / "table.parquet")
-    assert list(frame.columns) == list(rows[0])
-    assert frame["metrics.image_auroc"].tolist()[:2] == [0.5, 0.5]
-    assert frame["params.k"].tolist()[:2] == ["1", "all"]
-    assert [file.name for file in (tmp_path / "new").iterdir()] == ["table.parquet"]
-
-
-def test_a_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
-    file = tmp_path / "table.csv"
-    write_table([{"a": 1}], file)
-    with pytest.raises(ValueError, match="fields not in fieldnames"):
-        write_table([{"a": 1}, {"b": 2}], file)
-    assert file.read_text() == "a\n1\n"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_other_formats_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"ends in \.parquet or \.csv"):
-        write_table([], tmp_path / "table.xlsx")
+        flat.filtered([result("a"), FAILED], filters)

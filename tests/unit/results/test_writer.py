@@ -1,4 +1,4 @@
-"""Records are written in groups by a thread, and told of only when they are on the disk."""
+"""A thread writes records in groups, and reports them only when they are on the disk."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pybench.disk import atomic_files
-from pybench.records import Outcome, Record, TrialSpec
+from pybench.records import Outcome, Record
 from pybench.results.store import Store
-from pybench.results.writer import Commits
+from pybench.results.writer import RecordWriter
+from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 
@@ -22,17 +23,17 @@ def outcome(seed: int) -> Outcome:
     return Outcome(Record(key=spec.key(), spec=spec, status="ok", finished=str(seed)))
 
 
-def test_what_is_told_can_be_read(tmp_path: Path) -> None:
-    store, told = Store(tmp_path), []
+def test_a_record_is_on_the_disk_when_it_is_reported(tmp_path: Path) -> None:
+    store, reported = Store(tmp_path), []
 
-    def tell(record: Record) -> None:
+    def report(record: Record) -> None:
         assert store.record(record.spec) == record
-        told.append(record.spec.seed)
+        reported.append(record.spec.seed)
 
-    with Commits(store, tell) as commits:
+    with RecordWriter(store, report) as writer:
         for seed in range(50):
-            commits.put(outcome(seed))
-    assert told == list(range(50))
+            writer.put(outcome(seed))
+    assert reported == list(range(50))
     assert len(store.results()) == 50
 
 
@@ -45,50 +46,40 @@ def test_what_comes_while_the_disk_is_waited_for_is_one_group(tmp_path: Path, mo
         return [one.record for one in outcomes]
 
     monkeypatch.setattr(Store, "write", slow)
-    with Commits(Store(tmp_path), lambda record: None) as commits:
+    with RecordWriter(Store(tmp_path), lambda record: None) as writer:
         for seed in range(20):
-            commits.put(outcome(seed))
+            writer.put(outcome(seed))
         going_on.set()
     assert sum(groups) == 20
     assert len(groups) <= 3, "the first alone or with a few, the rest together"
 
 
-def test_a_full_disk_stops_the_run_and_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_stops_the_run_and_reports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(contents: Any) -> None:
         if contents:
             raise InputError("no space")
 
     monkeypatch.setattr(atomic_files, "write_all", full)
-    told: list[Record] = []
+    reported: list[Record] = []
 
     def run() -> None:
-        with Commits(Store(tmp_path), told.append) as commits:
-            for seed in range(1000):  # more than may wait: the one that hands over must not wait for ever
-                commits.put(outcome(seed))
+        with RecordWriter(Store(tmp_path), reported.append) as writer:
+            for seed in range(1000):  # more than fit into memory: put must not wait for ever
+                writer.put(outcome(seed))
 
     with pytest.raises(InputError, match="no space"):
         run()
-    assert told == []
+    assert reported == []
 
 
 def test_what_was_handed_over_is_written_when_the_run_is_interrupted(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
     def run() -> None:
-        with Commits(store, lambda record: None) as commits:
-            commits.put(outcome(0))
+        with RecordWriter(store, lambda record: None) as writer:
+            writer.put(outcome(0))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run()
     assert len(store.results()) == 1
-
-
-@pytest.mark.parametrize("count", [1, 4, 5, 40])
-def test_files_are_written_whatever_their_number(tmp_path: Path, count: int) -> None:
-    contents = {tmp_path / str(number % 3) / f"{number}": f"content {number}".encode() for number in range(count)}
-    atomic_files.write_all(contents)
-    atomic_files.write_all({path: content + b"!" for path, content in contents.items()})
-    assert {path: path.read_bytes() for path in tmp_path.glob("*/*")} == {
-        path: content + b"!" for path, content in contents.items()
-    }

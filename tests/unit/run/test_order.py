@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from pybench.planning.trial_list import DatasetChoice, MethodChoice, Specs
-from pybench.records import Protocol, Record, Resources, TrialSpec
+from pybench.records import Record
 from pybench.run import order as run_order
 from pybench.run.order import LookAhead
+from pybench.spec import Protocol, Resources, TrialSpec
 
 METHODS = ("brief", "long", "unknown")
 

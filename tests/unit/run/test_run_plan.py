@@ -15,9 +15,10 @@ from pybench import registry
 from pybench.executors.inline import InlineExecutor
 from pybench.planning.plan import Plan, plan
 from pybench.planning.suite import load_suite
-from pybench.records import Latency, LatencyFailure, Record, TrialSpec
+from pybench.records import Latency, LatencyFailure, Record
 from pybench.results.store import Store, find_runs, load_results
 from pybench.run.run_plan import run
+from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 

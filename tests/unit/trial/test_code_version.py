@@ -11,11 +11,11 @@ import pybench
 from pybench import registry
 from pybench.disk import source_hash as hashing_of_sources
 from pybench.disk.source_hash import Modules, installed_modules, modules_in, source_hash
-from pybench.records import Protocol, Resources, TrialSpec
+from pybench.spec import Protocol, Resources, TrialSpec
 from pybench.trial.code_version import code_version, trial_sources
 
 ROOMS = {"machine", "disk", "images", "ops", "datasets", "metrics", "training", "backbones", "trial", "methods"}
-ROOT = {"types", "records", "registry", "hashing", "stages", "planning", "planning.strict_yaml"}
+ROOT = {"types", "spec", "records", "registry", "hashing", "stages", "public", "planning", "planning.strict_yaml"}
 # Files of these rooms that no trial imports, and who does.
 OF_OTHERS = {
     "machine.clocks": "the measurement of latency",

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from pybench.disk import size_limit
-from pybench.records import TrialSpec
 from pybench.report import doctor
+from pybench.spec import TrialSpec
 from pybench.trial import fitted_states
 from pybench.trial.fitted_states import Origin
 from pybench.types import InputError

@@ -1,4 +1,4 @@
-"""Limits of a data set: even over defect types, the same for every method, moved by the data seed only."""
+"""Images that are drawn where the protocol limits their number: by the data seed only, evenly over defect types."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pybench.hashing import derive_seed, digest
-from pybench.records import Protocol, TrialSpec
+from pybench.spec import Protocol, TrialSpec
 from pybench.trial.samples import _draw_test, _even_shares
 from pybench.types import Sample
 
@@ -52,9 +51,3 @@ def test_even_shares() -> None:
     assert _even_shares([1, 5], 4) == [1, 3]
     assert _even_shares([1, 1], 9) == [1, 1]
     assert _even_shares([], 3) == []
-
-
-def test_seeds_and_digests_come_from_identities() -> None:
-    assert derive_seed(0, "a", "b") == derive_seed(0, "a", "b") != derive_seed(0, "ab", "")
-    assert 0 <= derive_seed("x") < 2**63
-    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1}) != digest({"a": 1, "b": ["2"]})

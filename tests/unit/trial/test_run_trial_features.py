@@ -13,13 +13,14 @@ import torch
 import torchvision
 
 from pybench.backbones import feature_cache
-from pybench.backbones.pretrained import Pretrained
 from pybench.images.loading import fingerprint
 from pybench.latency import measure
 from pybench.planning.plan import plan
 from pybench.planning.suite import LatencyProtocol, load_suite
-from pybench.records import Latency, TrialSpec
-from pybench.trial.run_trial import Job, Outcome, run_trial
+from pybench.records import Latency, Outcome
+from pybench.spec import TrialSpec
+from pybench.trial.job import Job
+from pybench.trial.run_trial import run_trial
 from pybench.trial.samples import load_samples
 
 IMAGES = 14  # of the category: 8 to fit on, 6 to test on
@@ -105,11 +106,3 @@ def test_features_that_are_cheap_are_not_kept(jobs: list[Job], monkeypatch: pyte
     record = run_trial(job).record
     assert record.status == "ok", record.reason
     assert "features" not in record.provenance
-
-
-def test_maps_of_an_image_do_not_depend_on_its_batch() -> None:
-    backbone = Pretrained("resnet18", "random", (2, 3), seed=0, device="cpu")
-    images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    for whole, single in zip(backbone(images), backbone(images[1:2]), strict=True):
-        assert torch.equal(whole[1:2], single)
-        assert whole.is_contiguous(memory_format=torch.channels_last)

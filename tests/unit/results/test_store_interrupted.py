@@ -1,4 +1,4 @@
-"""A record's commit that is interrupted at any system call leaves the old record or the new one, never a part."""
+"""A write of records that is interrupted at any system call leaves the old record or the new one, each complete."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pybench.records import Outcome, Record, TrialSpec
+from pybench.records import Outcome, Record
 from pybench.results.store import Store
+from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 FAIL, KILL_BEFORE, KILL_AFTER = range(3)  # as in faulty.c
@@ -44,16 +45,16 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("before", ["over a record", "the first", "a group"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_commit(library: Path, tmp_path: Path, fault: str, before: str) -> None:
-    told = subprocess.run(
-        [sys.executable, "-m", "tests.unit.test_interrupted", library, tmp_path, fault, before],
+    finished_process = subprocess.run(
+        [sys.executable, "-m", "tests.unit.results.test_store_interrupted", library, tmp_path, fault, before],
         env={**os.environ, "LD_PRELOAD": str(library)},
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert told.returncode == 0, told.stderr
-    seen: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
+    assert finished_process.returncode == 0, finished_process.stderr
+    seen: dict[str, Any] = json.loads(finished_process.stdout.splitlines()[-1])
     assert seen["calls"] >= 20
     flushed = "syncfs" if before == "a group" else "fsync"
     assert set(seen["names"]) >= {"open", "write", flushed, "rename"}

@@ -20,20 +20,19 @@ import hashlib, time
 
 import torch
 
-from pybench import training
-from pybench.geometry import Geometry
-from pybench.types import Citation, Method, Prediction
+from pybench import Budget, Citation, Geometry, Method, Prediction, TrainingParams, stack, train
+from pybench.training import loop
 
-training.SECONDS_BETWEEN_CHECKPOINTS = 0
+loop.SECONDS_BETWEEN_CHECKPOINTS = 0
 
 
 class Trained(Method):
     name = "trained"
-    Params = training.TrainingParams
+    Params = TrainingParams
     paper = Citation("none", "the tests", 2026)
 
-    def fit(self, train):
-        images = training.stack(train, Geometry.of(self.params))
+    def fit(self, images):
+        images = stack(images, Geometry.of(self.params))
         self.network = torch.nn.Conv2d(3, 3, 3, padding=1)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=0.01)
 
@@ -42,9 +41,9 @@ class Trained(Method):
             noise = torch.from_numpy(batch.random.normal(size=batch.images.shape)).float()
             return {"squared": (self.network(batch.images + noise) - batch.images).square().mean()}
 
-        self.log = training.train(
+        self.log = train(
             "phase", self.network, loss, images, optimizer=optimizer,
-            budget=training.Budget(steps=60), params=self.params, context=self.context,
+            budget=Budget(steps=60), params=self.params, context=self.context,
         )
 
     def predict(self, images):
