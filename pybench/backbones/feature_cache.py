@@ -26,58 +26,38 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pybench.disk import atomic_files, size_limit
-from pybench.disk.paths import cache_folder
+from pybench.disk import atomic_files
+from pybench.disk.size_limit import BoundedFolder, mark_as_used
 
-_VARIABLE = "PYBENCH_FEATURE_CACHE_GB"
-_DEFAULT_GB = 10.0
-_SUFFIX = ".npy"
+FOLDER = BoundedFolder("features", suffix=".npy", variable="PYBENCH_FEATURE_CACHE_GB")
 _CHECK_SUM = 4  # bytes
 _SHARE_TO_FILL = 8  # an eighth of the limit is free when room was made
 
 Extract = Callable[[Tensor], list[Tensor]]
 
 
-def folder() -> Path:
-    """Where this machine's feature maps lie."""
-    return cache_folder() / "features"
-
-
-def limit() -> int:
-    """Bytes that the cache may take: ``PYBENCH_FEATURE_CACHE_GB`` times 2^30, 10 where it is not set; 0 is off.
-
-    Raises:
-        InputError: the variable holds something else than a number of gigabytes.
-    """
-    return size_limit.limit(_VARIABLE, _DEFAULT_GB)
-
-
-def size() -> int:
-    """Bytes that the cache takes now."""
-    return size_limit.size(folder(), _SUFFIX)
-
-
 class FeatureCache:
-    """One trial's hold of the cache. What cannot be kept is handed out all the same, and said in ``remarks``.
+    """One trial's access to the cache. A map that cannot be written is returned all the same; ``remarks`` says why.
 
     ``extracted`` and ``found`` count images. The seconds of extraction are spent on ``features``, those of hashing,
     reading, writing and waiting for another trial's extraction on ``feature_cache``.
 
     Args:
-        folder: made where it is not there.
-        limit: in bytes; what was not used for longest goes first.
         spend: see ``Context.spend``.
+
+    Raises:
+        InputError: ``PYBENCH_FEATURE_CACHE_GB`` is no number.
     """
 
-    def __init__(self, folder: Path, limit: int, spend: Callable[[str, float], None]) -> None:
-        self._folder, self._limit, self._spend = folder, limit, spend
+    def __init__(self, spend: Callable[[str, float], None]) -> None:
+        self._folder, self.limit, self._spend = FOLDER.path, FOLDER.limit(), spend
         self.extracted, self.found = 0, 0
         self.remarks: list[str] = []
         self._can_write = True
         self._extracting = 0.0  # seconds
-        # Each process looks after so many bytes, so that all together stay within the eighth that making room leaves.
-        self._stride = limit // (_SHARE_TO_FILL * (os.cpu_count() or 1))
-        self._unseen = limit  # bytes written since the last look; the first one comes before the first byte
+        # Each process makes room after so many bytes, so that all together stay within the eighth that this frees.
+        self._stride = self.limit // (_SHARE_TO_FILL * (os.cpu_count() or 1))
+        self._unseen = self.limit  # bytes written since room was made; it is made before the first byte
         self._lock: int | None = None
 
     def maps(self, backbone: str, layers: Sequence[int], images: Tensor, extract: Extract) -> list[Tensor]:
@@ -138,7 +118,7 @@ class FeatureCache:
         return maps
 
     def _file(self, name: str, layer: int) -> Path:
-        return self._folder / f"{name}-{layer}{_SUFFIX}"
+        return self._folder / f"{name}-{layer}{FOLDER.suffix}"
 
     def _read(self, name: str, layers: Sequence[int]) -> list[Tensor] | None:
         """Maps [H, W, C] of all layers, or None where one is missing or damaged."""
@@ -155,7 +135,7 @@ class FeatureCache:
             if values is None:
                 self._remark(f"{file} is damaged; made anew")
                 return None
-            size_limit.touch(file)
+            mark_as_used(file)
             maps.append(torch.from_numpy(values))
         return maps
 
@@ -164,7 +144,7 @@ class FeatureCache:
             return
         try:
             if self._unseen >= self._stride:
-                size_limit.make_room(self._folder, _SUFFIX, self._limit, wanted=self._limit // _SHARE_TO_FILL)
+                FOLDER.make_room(self.limit // _SHARE_TO_FILL)
                 self._unseen = 0
             self._unseen += _store(file, values)
         except OSError as error:
@@ -223,9 +203,8 @@ def opened(spend: Callable[[str, float], None]) -> Iterator[FeatureCache]:
     Raises:
         InputError: ``PYBENCH_FEATURE_CACHE_GB`` is no number.
     """
-    allowed = limit()
-    cache = FeatureCache(folder(), allowed, spend)
-    token = _active.set(cache if allowed else None)
+    cache = FeatureCache(spend)
+    token = _active.set(cache if cache.limit else None)
     try:
         yield cache
     finally:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from pybench.backbones.base import Backbone
 from pybench.disk import source_hash
+from pybench.hashing import file_sha256
 from pybench.images.geometry import Geometry
 from pybench.registry import unknown
 from pybench.types import Images, InputError
@@ -115,7 +116,7 @@ def fetch_weights(backbone: str, weights: str) -> dict[str, str]:
         network = _imagenet(backbone)
         return {f"imagenet:{backbone}": state_digest(network)}
     file = _weights_file(weights)
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
+    return {file.name: file_sha256(file)}
 
 
 @cache
