@@ -1,4 +1,4 @@
-"""Paper 000: the image matching module, the mapping network and their losses.
+"""Networks of ``local_occ``: the image matching module, the mapping network and their losses.
 
 A *transform* is float [B, 3]: Tx and Ty, the shift of a picture's content to the right and down in pixels, and theta,
 its rotation counter-clockwise about the picture's centre in degrees. The content is rotated first, then shifted.

@@ -1,7 +1,7 @@
-"""Feature maps that several trials ask for: extracted once on a machine, kept on its disk by what they depend on.
+"""A cache of feature maps on the disk: a map that several trials on a machine need is extracted once.
 
 <cache folder>/features/<backbone>-<image>-<layer>.npy   one layer's map of one image [H, W, C], then a check sum
-<cache folder>/features/lock                             whoever extracts an image holds a byte of it; others wait
+<cache folder>/features/lock                             has a byte for each image, held while it is extracted
 
 A trial opens the cache for itself (``opened``), so that nothing else reads from it, least of all a latency measurement.
 """
@@ -61,7 +61,7 @@ class FeatureCache:
         self._lock: int | None = None
 
     def maps(self, backbone: str, layers: Sequence[int], images: Tensor, extract: Extract) -> list[Tensor]:
-        """Feature maps [B, C_l, H_l, W_l] of images, one per layer, channels last in memory: read, or made and kept.
+        """Feature maps [B, C_l, H_l, W_l] of images, one per layer, channels last in memory.
 
         Of several processes that ask for an image at once, one extracts it; the others take their other images first.
 
@@ -73,8 +73,8 @@ class FeatureCache:
         """
         started, extracting = time.perf_counter(), self._extracting
         names = [f"{backbone}-{_digest(image)}" for image in images]
-        kept = self._gather(names, layers, images, extract)
-        joined = [torch.stack([kept[name][index] for name in names]) for index in range(len(layers))]
+        maps = self._gather(names, layers, images, extract)
+        joined = [torch.stack([maps[name][index] for name in names]) for index in range(len(layers))]
         extracting = self._extracting - extracting
         self._spend("features", extracting)
         self._spend("feature_cache", time.perf_counter() - started - extracting)
@@ -96,19 +96,19 @@ class FeatureCache:
     ) -> dict[str, list[Tensor]]:
         """Maps [H, W, C] of each image by its name."""
         extracted = self.extracted
-        kept = {name: maps for name in names if (maps := self._read(name, layers)) is not None}
+        found = {name: maps for name in names if (maps := self._read(name, layers)) is not None}
         for is_patient in (False, True):
             for name, image in zip(names, images, strict=True):
-                if name in kept:
+                if name in found:
                     continue
                 with self._claim(name, wait=is_patient) as is_ours:
                     if is_ours:
-                        kept[name] = self._read(name, layers) or self._make(name, layers, image[None], extract)
+                        found[name] = self._read(name, layers) or self._extract(name, layers, image[None], extract)
         self.found += len(names) - (self.extracted - extracted)
-        return kept
+        return found
 
-    def _make(self, name: str, layers: Sequence[int], image: Tensor, extract: Extract) -> list[Tensor]:
-        """Extract maps [H, W, C] and keep them."""
+    def _extract(self, name: str, layers: Sequence[int], image: Tensor, extract: Extract) -> list[Tensor]:
+        """Extract maps [H, W, C] and write them."""
         started = time.perf_counter()
         maps = [layer[0].permute(1, 2, 0).contiguous() for layer in extract(image)]
         self._extracting += time.perf_counter() - started
@@ -238,17 +238,17 @@ def _mapped(file: Path) -> NDArray[np.float32] | None:
 
 
 def _store(file: Path, values: NDArray[np.float32]) -> int:
-    """Write an array whole or not at all; returns its bytes. The disk is not made to keep it: a check sum tells."""
+    """Write an array and its check sum, by which a reader notices damage; returns the file's size in bytes."""
     with atomic_files.replaced(file) as opened:
-        sum_ = _Summed(opened.write)
+        sum_ = _ChecksumWriter(opened.write)
         np.lib.format.write_array_header_1_0(sum_, np.lib.format.header_data_from_array_1_0(values))
         sum_.write(values.data)
         opened.write(sum_.value.to_bytes(_CHECK_SUM, "little"))
         return opened.tell()
 
 
-class _Summed:
-    """Writes on, and keeps the check sum of what it has written."""
+class _ChecksumWriter:
+    """Passes what it is given to a file, and computes the check sum of all of it."""
 
     def __init__(self, write: Callable[[Any], int]) -> None:
         self._write, self.value = write, 0

@@ -154,7 +154,7 @@ def _weights() -> Iterator[Check]:
     """Whether the ImageNet weights of the methods' default backbones lie where torchvision looks for them."""
     import torchvision
 
-    from pybench.backbones.pretrained import imagenet_file
+    from pybench.backbones.weights import imagenet_file
 
     for backbone in _default_backbones():
         if backbone not in torchvision.models.list_models(module=torchvision.models):

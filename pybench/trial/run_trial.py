@@ -150,7 +150,7 @@ def build_method(job: Job, fit: str | None = None, spend: Callable[[str, float],
 
 def _run(job: Job, started: str) -> Outcome:
     spec, timer = job.spec, _Timer()
-    peak_memory.reset_peak()
+    peak_memory.reset_peak_memory()
     cls: type[Method] = registry.load("method", spec.method)
     reasons = cls.unsupported(strict_yaml.validate(cls.Params, spec.params), spec.resources.device)
     if reasons:
@@ -199,7 +199,7 @@ def _run(job: Job, started: str) -> Outcome:
             "test_labels_read": samples.test_labels_read,
         },
         timings=timer.seconds,
-        peak_memory_mb=round(peak_memory.peak_mb(), 1),
+        peak_memory_mb=round(peak_memory.peak_memory_mb(), 1),
         backends=dict(backends),
         provenance={**method.provenance(), **features.provenance()},
         assets=job.assets,

@@ -28,7 +28,7 @@ from pybench.disk.compute_once import locked
 from pybench.disk.paths import cache_folder
 from pybench.hashing import digest
 from pybench.images.loading import fingerprint, read_image
-from pybench.training.synthesis import Textures
+from pybench.training.textures import Textures
 from pybench.training.varied_defects import varied_defects
 from pybench.types import InputError, Sample
 

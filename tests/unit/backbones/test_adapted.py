@@ -21,8 +21,9 @@ from pybench.backbones.adapted_network import LAYERS, AdaptedNetwork
 from pybench.backbones.filter_bank import CHANNELS, FilterBank
 from pybench.images.geometry import Geometry
 from pybench.training import learning_rate, loop
+from pybench.training.batches import Batch
+from pybench.training.budget import Budget
 from pybench.training.learning_rate import RATES
-from pybench.training.loop import Batch, Budget
 from pybench.types import Context, InputError
 from tests.conformance.checks import Pictures
 
@@ -112,8 +113,8 @@ def matching() -> Matching:
     return Matching(AdaptedNetwork(CHANNELS), bank)
 
 
-def batch(references: Tensor, spoilt: Tensor, masks: Tensor, indices: tuple[int, ...]) -> Batch:
-    return Batch(torch.empty(0), np.random.default_rng(0), 0.0, indices, (references, spoilt, masks))
+def batch(references: Tensor, anomalous: Tensor, masks: Tensor, indices: tuple[int, ...]) -> Batch:
+    return Batch(torch.empty(0), np.random.default_rng(0), 0.0, indices, (references, anomalous, masks))
 
 
 def test_a_place_is_never_matched_with_its_own_image() -> None:
@@ -131,7 +132,7 @@ def test_a_place_is_never_matched_with_its_own_image() -> None:
     torch.testing.assert_close(own, (other + 1e-4).log(), atol=1e-2, rtol=1e-3)
 
 
-def test_training_tells_spoilt_places_from_normal_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_tells_anomalous_places_from_normal_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning_rate, "_STEPS", 24)
     bank = matching()._bank
     torch.manual_seed(0)

@@ -10,7 +10,8 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from pybench.backbones.pretrained import Pretrained, fetch_weights
+from pybench.backbones.pretrained import Pretrained
+from pybench.backbones.weights import fetch_weights
 from pybench.types import InputError
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))

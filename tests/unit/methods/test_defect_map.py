@@ -1,4 +1,4 @@
-"""``defect_map`` against paper 002: each network, loss and equation by an independent computation."""
+"""``defect_map`` against its paper: each network, loss and equation by an independent computation."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from pybench.methods.networks.defect_map import (
     folded,
 )
 from pybench.planning.suite import load_suite
-from pybench.training.loop import Batch
+from pybench.training.batches import Batch
+from pybench.training.foreground import foreground_mask
 from pybench.training.losses import ssim_map
-from pybench.training.synthesis import foreground_mask
 from pybench.types import Context, InputError
 from tests.conformance.checks import Pictures, plant
 
@@ -160,15 +160,15 @@ def test_the_extractor_that_is_trained_keeps_its_own_parameters() -> None:
 
 def test_the_losses_are_those_of_the_paper() -> None:
     made = method(ssim_weight=2.0, vision_weight=0.8, deep_weight=0.2)
-    images, spoilt = torch.rand(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    images, damaged = torch.rand(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     masks = torch.zeros(2, 64, 64, dtype=torch.bool)
     masks[0, :20] = True
-    terms = {name: term.item() for name, term in made.loss(images, spoilt, masks).items()}
+    terms = {name: term.item() for name, term in made.loss(images, damaged, masks).items()}
     assert made.deep_features is not None
     with torch.no_grad():
-        reconstructed, features = made.reconstruction(spoilt)
+        reconstructed, features = made.reconstruction(damaged)
         again = made.deep_features.extractor(reconstructed)
-        probability = made.prediction(reconstructed, spoilt).sigmoid()[:, 0].double().numpy()
+        probability = made.prediction(reconstructed, damaged).sigmoid()[:, 0].double().numpy()
     squared = ((reconstructed - images).double().numpy() ** 2).sum() / (2 * 64 * 64)
     assert terms["l2"] == pytest.approx(0.8 * squared, rel=1e-4)
     assert terms["ssim"] == pytest.approx(0.8 * 2 * (1 - float(ssim_map(reconstructed, images).mean())), rel=1e-4)
@@ -212,10 +212,10 @@ def test_defects_are_blended_in_on_the_foregrounds_of_both_images(monkeypatch: p
     normal = discs()
     params = method(rotation=0, enhancement=0.2, foreground="threshold").params
     made = Synthesis(params, (normal * 255).round().to(torch.uint8))
-    images, spoilt, masks = made(batch(normal))
+    images, damaged, masks = made(batch(normal))
     torch.testing.assert_close(images, normal)
     assert masks.any((1, 2)).all()
-    for image, source, found, mask in zip(images, sources, spoilt, masks, strict=True):
+    for image, source, found, mask in zip(images, sources, damaged, masks, strict=True):
         for picture in (image, source):
             assert not (mask & ~foreground_mask(picture, "threshold")).any()
         assert torch.equal(found[:, ~mask], image[:, ~mask])
@@ -230,8 +230,8 @@ def test_foreign_textures_are_pasted_over_the_whole_image() -> None:
     made = Synthesis(method(anomaly_source="textures", rotation=0).params, (normal * 255).to(torch.uint8))
     anywhere = torch.zeros(64, 64, dtype=torch.bool)
     for seed in range(10):
-        images, spoilt, masks = made(Batch(normal, np.random.default_rng(seed), 0.0))
-        assert torch.equal((spoilt != images).any(1) & ~masks, torch.zeros_like(masks))
+        images, damaged, masks = made(Batch(normal, np.random.default_rng(seed), 0.0))
+        assert torch.equal((damaged != images).any(1) & ~masks, torch.zeros_like(masks))
         anywhere |= masks[0]
     assert (anywhere & ~foreground_mask(normal[0], "threshold")).any()
 

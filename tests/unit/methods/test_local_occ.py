@@ -1,4 +1,4 @@
-"""local_occ (paper 000): the warp, the losses and the centre against independent computations; switches; alignment."""
+"""local_occ: the warp, the losses and the centre against independent computations; switches; alignment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from torch import Tensor
 from pybench.methods import local_occ
 from pybench.methods.local_occ import LocalOcc, LocalOccParams
 from pybench.methods.networks.local_occ import Matching, centre_of, distance, mapping_loss, warp, warp_back
-from pybench.training.synthesis import Textures, outlier_exposure
+from pybench.training.synthesis import outlier_exposure
+from pybench.training.textures import Textures
 from pybench.types import Context, InputError
 from tests.conformance.checks import Pictures, pixel_auroc, plant
 from tests.unit.pictures import save
@@ -169,15 +170,15 @@ def test_artefacts_are_the_aligned_images_and_what_aligned_them() -> None:
 
 @pytest.mark.parametrize("synthesize", [True, False])
 def test_defects_are_synthesized_only_where_asked_for(synthesize: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    spoilt: list[int] = []
+    damaged: list[int] = []
 
     def spoil(images: Tensor, random: np.random.Generator, textures: Textures) -> tuple[Tensor, Tensor]:
-        spoilt.append(len(images))
+        damaged.append(len(images))
         return outlier_exposure(images, random, textures)
 
     monkeypatch.setattr(local_occ, "outlier_exposure", spoil)
     fitted(align=False, synthesize=synthesize, **STEP)
-    assert spoilt == ([4] if synthesize else [])
+    assert damaged == ([4] if synthesize else [])
 
 
 def test_augmentation_turns_and_shifts_what_is_trained_on() -> None:

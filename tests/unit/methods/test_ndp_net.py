@@ -1,4 +1,4 @@
-"""NDP-Net (paper 004): its perceptual loss, its two phases of training, and the method as a whole."""
+"""NDP-Net: its perceptual loss, its two phases of training, and the method as a whole."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pybench import registry
 from pybench.images.score_maps import mean_filter, median_filter
 from pybench.methods.networks.ndp_net import NdpNetwork, Objective
 from pybench.methods.networks.ndp_net_perceptual import PerceptualLoss
-from pybench.training.loop import Batch
+from pybench.training.batches import Batch
 from pybench.training.losses import ssim_map
-from pybench.training.synthesis import Textures
+from pybench.training.textures import Textures
 from pybench.types import Context, InputError
 from tests.conformance.checks import plant
 

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from pybench.images.geometry import Geometry
 from pybench.training import loop
-from pybench.training.loop import Batch, Budget, Training, TrainingError, TrainingParams, stack, train
+from pybench.training.batches import Batch, stack
+from pybench.training.budget import Budget, TrainingParams
+from pybench.training.loop import Training, TrainingError, train
 from pybench.types import Context
 from tests.conformance.checks import Pictures
 

@@ -1,4 +1,4 @@
-"""Artificial defects: masks and what lies under them, against hand-computed values and independent measurements."""
+"""Synthetic anomalies: masks and what lies under them, against hand-computed values and independent measurements."""
 
 from __future__ import annotations
 
@@ -14,18 +14,10 @@ from scipy import ndimage
 from torch import Tensor
 
 from pybench.training import synthesis, textures
-from pybench.training.synthesis import (
-    Textures,
-    blend,
-    foreground_blend,
-    foreground_mask,
-    outlier_exposure,
-    paste,
-    perlin_mask,
-    perlin_paste,
-    region_mask,
-    relight,
-)
+from pybench.training.foreground import foreground_mask
+from pybench.training.masks import perlin_mask, region_mask
+from pybench.training.synthesis import blend, foreground_blend, outlier_exposure, paste, perlin_paste, relight
+from pybench.training.textures import Textures
 from pybench.types import InputError
 from tests.unit.pictures import save
 
@@ -217,16 +209,16 @@ def objects(count: int = 4) -> Tensor:
 def test_recipes_spoil_what_the_masks_say_and_nothing_else(name: str) -> None:
     images = objects()
     before = images.clone()
-    spoilt, masks = RECIPES[name](images, generator())
+    damaged, masks = RECIPES[name](images, generator())
     assert torch.equal(images, before)
-    assert (spoilt.shape, masks.shape) == (images.shape, images.shape[:1] + images.shape[2:])
-    assert (spoilt.dtype, masks.dtype) == (torch.float32, torch.bool)
+    assert (damaged.shape, masks.shape) == (images.shape, images.shape[:1] + images.shape[2:])
+    assert (damaged.dtype, masks.dtype) == (torch.float32, torch.bool)
     assert masks.any((1, 2)).all()
-    assert float(spoilt.min()) >= 0
-    assert float(spoilt.max()) <= 1
+    assert float(damaged.min()) >= 0
+    assert float(damaged.max()) <= 1
     outside = ~masks[:, None].expand_as(images)
-    assert torch.equal(spoilt[outside], images[outside])
-    changed = (spoilt != images).any(1)[masks].float().mean()
+    assert torch.equal(damaged[outside], images[outside])
+    changed = (damaged != images).any(1)[masks].float().mean()
     assert changed > 0.9
 
 
@@ -249,8 +241,8 @@ def test_foreground_blend_stays_on_both_foregrounds(kind: Any) -> None:
 
 def test_foreground_blend_takes_up_to_four_fifths_of_the_source() -> None:
     images, sources = torch.zeros(100, 3, SIZE, SIZE), torch.ones(100, 3, SIZE, SIZE)
-    spoilt, masks = foreground_blend(images, sources, generator(), foreground="threshold")
-    betas = torch.stack([image[:, mask].mean() for image, mask in zip(spoilt, masks, strict=True)])
+    damaged, masks = foreground_blend(images, sources, generator(), foreground="threshold")
+    betas = torch.stack([image[:, mask].mean() for image, mask in zip(damaged, masks, strict=True)])
     assert 0 <= betas.min() < 0.05
     assert 0.75 < betas.max() < 0.8
     assert 0.35 < betas.mean() < 0.45
@@ -259,16 +251,16 @@ def test_foreground_blend_takes_up_to_four_fifths_of_the_source() -> None:
 def test_foreground_blend_leaves_an_image_alone_whose_foreground_its_source_does_not_meet() -> None:
     image = picture(disc(20, 20, 8), 0.2, 0.8)[None]
     source = picture(disc(48, 48, 8), 0.2, 0.8)[None]
-    spoilt, masks = foreground_blend(image, source, generator(), foreground="threshold")
+    damaged, masks = foreground_blend(image, source, generator(), foreground="threshold")
     assert not masks.any()
-    assert torch.equal(spoilt, image)
+    assert torch.equal(damaged, image)
 
 
 def test_outlier_exposure_darkens_lightens_and_replaces() -> None:
     images = torch.full((60, 3, SIZE, SIZE), 0.5)
-    spoilt, masks = outlier_exposure(images, generator(), Textures(None, SIZE))
+    damaged, masks = outlier_exposure(images, generator(), Textures(None, SIZE))
     kinds = []
-    for image, mask in zip(spoilt, masks, strict=True):
+    for image, mask in zip(damaged, masks, strict=True):
         values = image[:, mask]
         even = float(values.max() - values.min()) < 1e-6
         kinds.append(("darker" if values.mean() < 0.5 else "lighter") if even else "replaced")

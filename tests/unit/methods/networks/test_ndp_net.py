@@ -1,4 +1,4 @@
-"""The networks and losses of NDP-Net (paper 004) against hand-made values and independent computations."""
+"""The networks and losses of NDP-Net against hand-made values and independent computations."""
 
 from __future__ import annotations
 
