@@ -91,7 +91,8 @@ class NdpNetParams(TrainingParams):
 
 class NdpNet(Method):
     """NDP-Net: an auto-encoder whose features are repaired by those of one normal image, and a segmentation of the
-    difference between an image and its reconstruction; trained in two phases on normal and artificially damaged images.
+    difference between an image and its reconstruction. It is trained in two phases, on normal images and on images with
+    synthetic anomalies.
 
     The reference is one of the normal images, drawn by the seed.
     """

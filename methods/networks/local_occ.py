@@ -124,7 +124,7 @@ def mapping_loss(distances: Tensor, outliers: Tensor | None = None) -> Tensor:
 
     Args:
         distances: [B, h, w], as of ``distance``.
-        outliers: M_s, bool [B, h, w], true where a feature is of an artificial defect.
+        outliers: M_s, bool [B, h, w], true where a feature belongs to a synthetic anomaly.
     """
     half = 0.5 * distances
     if outliers is None:

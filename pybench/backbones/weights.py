@@ -28,7 +28,7 @@ def fetch_weights(backbone: str, weights: str) -> dict[str, str]:
     Raises:
         InputError: no such backbone, no such file, or ImageNet weights that are neither here nor can be downloaded.
     """
-    check_name(backbone)
+    _check_name(backbone)
     if weights == "random":
         return {}
     if weights == "imagenet":
@@ -47,7 +47,7 @@ def imagenet_within_reach(backbone: str) -> bool:
     Raises:
         InputError: no such backbone.
     """
-    check_name(backbone)
+    _check_name(backbone)
     if backbone.startswith(TIMM):
         return _timm_within_reach(backbone.removeprefix(TIMM))
     url = str(torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"].url)
@@ -87,7 +87,7 @@ def load_network(name: str, weights: str, seed: int) -> nn.Module:
     Raises:
         InputError: no such backbone, or its weights cannot be had or loaded.
     """
-    check_name(name)
+    _check_name(name)
     if weights == "imagenet":
         return _imagenet(name)
     with torch.random.fork_rng(devices=[]):
@@ -98,7 +98,7 @@ def load_network(name: str, weights: str, seed: int) -> nn.Module:
     return network
 
 
-def check_name(backbone: str) -> None:
+def _check_name(backbone: str) -> None:
     """Raises ``InputError`` where there is no such network."""
     if backbone.startswith(TIMM):
         if not timm.is_model(backbone.removeprefix(TIMM)):
