@@ -1,4 +1,4 @@
-"""What methods that stand on a backbone have in common: which one, where its weights come from, what is recorded."""
+"""The base class of methods that use a backbone, and their parameters: which backbone, and which weights."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Networks from torchvision and timm as backbones.
 
-``weights`` is ``imagenet``, ``random`` or a file; what cannot be had is an error, never replaced by another.
+``weights`` is ``imagenet``, ``random`` or a file. Weights that cannot be had are an error; others never replace them.
 """
 
 from __future__ import annotations

@@ -19,9 +19,11 @@ from pybench.types import Context, Images
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step learns from: ``images`` float32 [B, 3, S, S] in [0, 1], which of all they are (``indices`` [B]), and
-    what was ``prepared`` from them, on the device. Whatever is random about the step comes from ``random`` or from
-    torch's global generator. ``progress`` in [0, 1) is the used share of the budget.
+    """The images of one step of training, on the device.
+
+    ``images`` are float32 [B, 3, S, S] in [0, 1], ``indices`` [B] their places among all training images, ``prepared``
+    the tensors that were made from them ahead of the step. Everything random about the step comes from ``random`` or
+    from torch's global generator. ``progress`` in [0, 1) is the used share of the budget.
     """
 
     images: Tensor
@@ -34,7 +36,7 @@ class Batch:
 Prepare = Callable[[Batch], tuple[Tensor, ...]]
 
 
-def nothing(batch: Batch) -> tuple[Tensor, ...]:
+def prepare_nothing(batch: Batch) -> tuple[Tensor, ...]:
     """The preparation of a loss that needs nothing but images."""
     return ()
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pybench.disk import atomic_files
-from pybench.training.batches import Batch, Batches, Prepare, nothing
+from pybench.training.batches import Batch, Batches, Prepare, prepare_nothing
 from pybench.training.budget import Budget, TrainingParams
 from pybench.types import Context, InputError
 
@@ -76,7 +76,7 @@ def train(
     params: TrainingParams,
     context: Context,
     schedule: Callable[[float], float] = constant,
-    prepare: Prepare = nothing,
+    prepare: Prepare = prepare_nothing,
 ) -> Training:
     """Train a network, going on from its checkpoint where there is one; leaves it in evaluation mode.
 

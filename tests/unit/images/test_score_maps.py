@@ -1,4 +1,4 @@
-"""What several methods do to score maps."""
+"""Filters on score maps."""
 
 from __future__ import annotations
 
