@@ -1,4 +1,4 @@
-"""Defect map prediction from an image and its reconstruction, trained on realistic synthetic defects (paper 002)."""
+"""Defect map prediction from an image and its reconstruction, trained on realistic synthetic defects."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ from torch.optim import Adam
 from pybench.images.geometry import Geometry
 from pybench.images.score_maps import mean_filter
 from pybench.stages import stage
-from pybench.training.loop import Batch, Budget, Training, TrainingParams, stack, train
+from pybench.training.batches import Batch, stack
+from pybench.training.budget import Budget, TrainingParams
+from pybench.training.foreground import Foreground
+from pybench.training.loop import Training, train
 from pybench.training.losses import focal_loss, ssim_map
-from pybench.training.synthesis import Foreground, Textures, foreground_blend, perlin_paste, textures_fingerprint
+from pybench.training.synthesis import foreground_blend, perlin_paste
+from pybench.training.textures import Textures, textures_fingerprint
 from pybench.types import Citation, Context, Images, Method, MethodParams, Prediction
 
 from .networks.defect_map import (
@@ -110,7 +114,7 @@ class DefectMapParams(TrainingParams):
 
 
 class DefectMap(Method):
-    """Paper 002: an auto-encoder takes synthetic defects out of an image (Sec. 3.2), and a network with large kernels
+    """An auto-encoder takes synthetic defects out of an image (Sec. 3.2), and a network with large kernels
     tells from both where they were (Sec. 3.3); the image score is the maximum of the mean-filtered map (Eq. 10).
 
     What the paper leaves open: z of L_deep is the encoder's output for I_a. L2 is between I_r and I, where Eq. 3 prints
@@ -180,11 +184,11 @@ class DefectMap(Method):
             schedule=schedule,
         )
 
-    def loss(self, images: Tensor, spoilt: Tensor, masks: Tensor) -> dict[str, Tensor]:
+    def loss(self, images: Tensor, damaged: Tensor, masks: Tensor) -> dict[str, Tensor]:
         """Weighted terms of L_total (Eq. 3 to 9) for images I and I_a [B, 3, S, S] and masks M_2, bool [B, S, S]."""
         params = self.params
-        reconstructed, features = self.reconstruction(spoilt)
-        logits = self.prediction(reconstructed, spoilt)
+        reconstructed, features = self.reconstruction(damaged)
+        logits = self.prediction(reconstructed, damaged)
         similarity = ssim_map(reconstructed, images)
         terms = {
             "ssim": params.vision_weight * params.ssim_weight * (1 - similarity).mean(),
@@ -201,10 +205,10 @@ class DefectMap(Method):
     def predict(self, images: Tensor) -> Prediction:
         assert self._folded is not None, "fit first"
         with stage("preprocess"):
-            spoilt = self.geometry.to_input(images.to(self.context.device))
+            inputs = self.geometry.to_input(images.to(self.context.device))
         with stage("backbone"):
-            reconstructed, _ = self.reconstruction(spoilt)
-        maps = self._folded(reconstructed, spoilt).sigmoid().squeeze(1).cpu()
+            reconstructed, _ = self.reconstruction(inputs)
+        maps = self._folded(reconstructed, inputs).sigmoid().squeeze(1).cpu()
         scores = mean_filter(maps, self.params.filter_size).amax((1, 2))
         return Prediction(scores, maps, {"reconstruction": reconstructed.cpu()})
 
@@ -239,9 +243,9 @@ class Synthesis:
         count = len(batch.images)
         angles = random.uniform(-self.params.rotation, self.params.rotation, count) * (random.random(count) < _ROTATED)
         images = rotated(batch.images, angles)
-        return images, *self._spoil(images, random)
+        return images, *self._with_defects(images, random)
 
-    def _spoil(self, images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _with_defects(self, images: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         if self.textures is not None:
             return perlin_paste(images, random, self.textures)
         chosen = self.normal[random.integers(len(self.normal), size=len(images))]

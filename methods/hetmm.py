@@ -1,4 +1,4 @@
-"""HETMM: mutual matching of hard-nominal-example-aware templates (paper 003)."""
+"""HETMM: mutual matching of hard-nominal-example-aware templates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, normalize
 
-from pybench.backbones.method import BackboneMethod, BackboneParams
+from pybench.backbones.method import BackboneMethod, BackboneParams, BlurSigma, FitBatchSize
 from pybench.images.score_maps import smooth, upsample
 from pybench.ops import Precision, TemplateBank, mutual_match, pack_templates
 from pybench.stages import stage
@@ -58,18 +58,12 @@ class HetmmParams(BackboneParams):
     precision: Precision = Field(
         "full", description="of the matching; reduced keeps templates in 16 bits and changes distances by about 1e-5"
     )
-    sigma: float = Field(
-        4.0,
-        ge=0,
-        le=64,
-        description="blur before the maximum that is the image score (Eq. 11), in pixels",
-        json_schema_extra={"search": {"low": 0, "high": 12}},
-    )
+    sigma: BlurSigma = Field(4.0, description="blur before the maximum that is the image score (Eq. 11), in pixels")
     before_relu: bool = Field(
         True,
         description="features before a block's last ReLU, as in the authors' code; only torchvision's networks can",
     )
-    batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
+    batch_size: FitBatchSize = 8
 
     @model_validator(mode="after")
     def _one_odd_window_per_layer(self) -> HetmmParams:
@@ -87,7 +81,7 @@ class HetmmParams(BackboneParams):
 
 
 class Hetmm(BackboneMethod):
-    """Paper 003: forward and backward matching in windows (Eq. 3 to 6), summed over layers (Eq. 10), scored by the
+    """HETMM: forward and backward matching in windows (Eq. 3 to 6), summed over layers (Eq. 10), scored by the
     maximum of the blurred map (Eq. 11); templates are all normal images or the sheets that PTS selects (Sec. 3.3).
 
     What the paper compares with are settings too. Table 8: windows of 1 match point to point, ``matching: patch`` patch

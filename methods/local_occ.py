@@ -1,4 +1,4 @@
-"""Local one-class classification with image matching and defect generation (paper 000)."""
+"""Local one-class classification with image matching and defect generation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from torch.nn.functional import interpolate, mse_loss
 from pybench.backbones.method import BackboneMethod, BackboneParams
 from pybench.images.score_maps import upsample
 from pybench.stages import stage
-from pybench.training.loop import Batch, Budget, Training, TrainingParams, stack, train
-from pybench.training.synthesis import Textures, outlier_exposure, textures_fingerprint
+from pybench.training.batches import Batch, stack
+from pybench.training.budget import Budget, TrainingParams
+from pybench.training.loop import Training, train
+from pybench.training.synthesis import outlier_exposure
+from pybench.training.textures import Textures, textures_fingerprint
 from pybench.types import Citation, Context, Images, MethodParams, Prediction
 
 from .networks.local_occ import (
@@ -79,11 +82,11 @@ class LocalOccParams(BackboneParams, TrainingParams):
 
 
 class LocalOcc(BackboneMethod):
-    """Paper 000: images are aligned with a template by a module that is trained first (Sec. 2.1, Eq. 2), then frozen.
+    """Images are aligned with a template by a module that is trained first (Sec. 2.1, Eq. 2), then frozen.
 
     A mapping of pre-trained features is trained to bring each position of a normal image near its centre (Sec. 2.2,
-    Eq. 3) and artificial defects away from it (Sec. 2.3, Eq. 5). The map is the cosine distance to the centres (Eq. 4),
-    moved back to where things are in the image; its maximum is the image score, on which the paper is silent.
+    Eq. 3) and synthetic anomalies away from it (Sec. 2.3, Eq. 5). The map is the cosine distance to the centres
+    (Eq. 4), moved back to where things are in the image. Its maximum is the image score; the paper does not define one.
     """
 
     name = "local_occ"
@@ -166,7 +169,7 @@ class LocalOcc(BackboneMethod):
         return self._train("matching", self.matching, loss, normal)
 
     def _fit_mapping(self, normal: Tensor) -> Training:
-        """Eq. 3, or Eq. 5 on images with artificial defects, which lie on what the frozen matching module aligned."""
+        """Eq. 3, or Eq. 5 on images with synthetic anomalies, which lie on what the frozen matching module aligned."""
         centre = self.centre
         assert centre is not None
         folder = None if self.params.textures is None else Path(self.params.textures)

@@ -1,4 +1,4 @@
-"""NDP-Net: normal-reference attention and defective-feature perception (paper 004)."""
+"""NDP-Net: normal-reference attention and defective-feature perception."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from pybench.backbones.pretrained import state_digest
+from pybench.backbones.weights import state_sha256
 from pybench.images.geometry import Geometry
 from pybench.images.score_maps import mean_filter, median_filter
 from pybench.stages import stage
-from pybench.training.loop import Batch, Budget, Training, TrainingParams, stack, train
+from pybench.training.batches import Batch, stack
+from pybench.training.budget import Budget, TrainingParams
+from pybench.training.loop import Training, train
 from pybench.training.losses import ssim_map
-from pybench.training.synthesis import Textures, textures_fingerprint
+from pybench.training.textures import Textures, textures_fingerprint
 from pybench.types import Citation, Context, Images, Method, MethodParams, Prediction
 
 from .networks.ndp_net import NdpNetwork, Objective
@@ -88,8 +90,9 @@ class NdpNetParams(TrainingParams):
 
 
 class NdpNet(Method):
-    """Paper 004: an auto-encoder whose features are repaired by those of one normal image, and a segmentation of the
-    difference between an image and its reconstruction; trained in two phases on normal and artificially damaged images.
+    """NDP-Net: an auto-encoder whose features are repaired by those of one normal image, and a segmentation of the
+    difference between an image and its reconstruction. It is trained in two phases, on normal images and on images with
+    synthetic anomalies.
 
     The reference is one of the normal images, drawn by the seed.
     """
@@ -119,7 +122,7 @@ class NdpNet(Method):
     def prepare(cls, params: MethodParams) -> dict[str, str]:
         """Fetch VGG-16's weights and read the folder of textures, where they are asked for; says which they are."""
         assert isinstance(params, NdpNetParams)
-        weights = {} if params.perceptual == "none" else {"imagenet:vgg16": state_digest(PerceptualLoss().vgg)}
+        weights = {} if params.perceptual == "none" else {"imagenet:vgg16": state_sha256(PerceptualLoss().vgg)}
         return weights | ({} if params.textures is None else {"textures": textures_fingerprint(Path(params.textures))})
 
     def fit(self, train: Images) -> None:

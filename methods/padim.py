@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from pybench.backbones.method import BackboneMethod, BackboneParams
+from pybench.backbones.method import BackboneMethod, BackboneParams, BlurSigma, CropSize, FitBatchSize
 from pybench.images.score_maps import smooth, upsample
 from pybench.stages import stage
 from pybench.types import Citation, Context, Images, Prediction
@@ -19,9 +19,7 @@ class PadimParams(BackboneParams):
     layers: tuple[int, ...] = Field(
         (1, 2, 3), min_length=1, max_length=4, description="layers whose outputs are used; layer n has stride 2^(n+1)"
     )
-    crop_size: int | None = Field(
-        224, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image"
-    )
+    crop_size: CropSize = 224
     dimensions: int = Field(
         550,
         ge=1,
@@ -36,14 +34,8 @@ class PadimParams(BackboneParams):
         description="added to the diagonal of every covariance",
         json_schema_extra={"search": {"low": 0.0001, "high": 1, "log": True}},
     )
-    sigma: float = Field(
-        4.0,
-        ge=0,
-        le=64,
-        description="standard deviation of the map's blur, in pixels",
-        json_schema_extra={"search": {"low": 0, "high": 12}},
-    )
-    batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
+    sigma: BlurSigma = 4.0
+    batch_size: FitBatchSize = 8
 
 
 class Padim(BackboneMethod):

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from pybench.backbones.method import BackboneMethod, BackboneParams
+from pybench.backbones.method import BackboneMethod, BackboneParams, BlurSigma, CropSize, FitBatchSize
 from pybench.images.score_maps import smooth, upsample
 from pybench.ops.k_center import k_center
 from pybench.stages import stage
@@ -18,9 +18,7 @@ from pybench.types import Citation, Context, Images, Prediction
 
 
 class PatchCoreParams(BackboneParams):
-    crop_size: int | None = Field(
-        224, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image"
-    )
+    crop_size: CropSize = 224
     coreset_share: float = Field(
         0.1,
         gt=0,
@@ -45,14 +43,8 @@ class PatchCoreParams(BackboneParams):
         description="neighbours b that re-weight the image score; 1 leaves it as it is",
         json_schema_extra={"search": {"low": 1, "high": 20}},
     )
-    sigma: float = Field(
-        4.0,
-        ge=0,
-        le=64,
-        description="standard deviation of the map's blur, in pixels",
-        json_schema_extra={"search": {"low": 0, "high": 12}},
-    )
-    batch_size: int = Field(8, ge=1, le=1024, description="images a pass through the backbone while fitting")
+    sigma: BlurSigma = 4.0
+    batch_size: FitBatchSize = 8
 
 
 class PatchCore(BackboneMethod):
@@ -76,7 +68,7 @@ class PatchCore(BackboneMethod):
         super().fit(train)
         batches = train.batches(self.params.batch_size)
         points = torch.cat([self._patches(batch).flatten(0, 2).cpu() for batch in batches])
-        self._keep(points[self._coreset(points)])
+        self._set_bank(points[self._coreset(points)])
 
     @stage("match")
     def predict(self, images: Tensor) -> Prediction:
@@ -97,9 +89,9 @@ class PatchCore(BackboneMethod):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
-        self._keep(state["bank"])
+        self._set_bank(state["bank"])
 
-    def _keep(self, bank: Tensor) -> None:
+    def _set_bank(self, bank: Tensor) -> None:
         self.bank = bank
         faiss.omp_set_num_threads(torch.get_num_threads())
         self._index = faiss.IndexFlatL2(bank.shape[1])

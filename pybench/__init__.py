@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pybench.images.score_maps import upsample as upsample
     from pybench.results.store import load_results as load_results
     from pybench.stages import stage as stage
-    from pybench.training.loop import Batch as Batch
-    from pybench.training.loop import Budget as Budget
+    from pybench.training.batches import Batch as Batch
+    from pybench.training.batches import stack as stack
+    from pybench.training.budget import Budget as Budget
+    from pybench.training.budget import TrainingParams as TrainingParams
     from pybench.training.loop import Training as Training
-    from pybench.training.loop import TrainingParams as TrainingParams
-    from pybench.training.loop import stack as stack
     from pybench.training.loop import train as train
     from pybench.types import Citation as Citation
     from pybench.types import Context as Context

@@ -8,7 +8,9 @@ PUBLIC = {
     "pybench.images.score_maps": ("smooth", "upsample"),
     "pybench.results.store": ("load_results",),
     "pybench.stages": ("stage",),
-    "pybench.training.loop": ("Batch", "Budget", "Training", "TrainingParams", "stack", "train"),
+    "pybench.training.batches": ("Batch", "stack"),
+    "pybench.training.budget": ("Budget", "TrainingParams"),
+    "pybench.training.loop": ("Training", "train"),
     "pybench.types": (
         "Citation",
         "Context",

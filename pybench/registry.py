@@ -32,7 +32,7 @@ MOVED = {
     "pybench.maps": "pybench.images.score_maps",
     "pybench.store": "pybench.results.store",
     "pybench.synthesis": "pybench.training.synthesis",
-    "pybench.textures": "pybench.training.textures",
+    "pybench.textures": "pybench.training.procedural_textures",
     "pybench.varied_defects": "pybench.training.varied_defects",
 }
 

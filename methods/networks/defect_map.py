@@ -1,4 +1,4 @@
-"""Networks of ``defect_map`` (paper 002, Fig. 2): an auto-encoder, and what predicts the defect map."""
+"""Networks of ``defect_map`` (Fig. 2): an auto-encoder, and what predicts the defect map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from pybench.ops import depthwise_conv2d, fold_small_kernel
 
-LARGE_KERNELS = (31, 29, 27, 13)  # of the four stages (002, Sec. 3.3)
+LARGE_KERNELS = (31, 29, 27, 13)  # of the four stages (Sec. 3.3)
 SMALL_KERNELS = (3, 3, 3, 3)
 _CHANNELS = 6  # of an image and its reconstruction
 PARALLEL_KERNEL = 5  # beside each large one while training (RepLKNet, Ding et al. 2022)

@@ -1,4 +1,4 @@
-"""Fewer templates at every position, chosen in the ways that paper 003 compares (HETMM, Sec. 3.3 and Fig. 9)."""
+"""Fewer templates at every position, chosen in the ways that HETMM compares (Sec. 3.3 and Fig. 9)."""
 
 from __future__ import annotations
 

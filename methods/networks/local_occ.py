@@ -1,4 +1,4 @@
-"""Paper 000: the image matching module, the mapping network and their losses.
+"""Networks of ``local_occ``: the image matching module, the mapping network and their losses.
 
 A *transform* is float [B, 3]: Tx and Ty, the shift of a picture's content to the right and down in pixels, and theta,
 its rotation counter-clockwise about the picture's centre in degrees. The content is rotated first, then shifted.
@@ -124,7 +124,7 @@ def mapping_loss(distances: Tensor, outliers: Tensor | None = None) -> Tensor:
 
     Args:
         distances: [B, h, w], as of ``distance``.
-        outliers: M_s, bool [B, h, w], true where a feature is of an artificial defect.
+        outliers: M_s, bool [B, h, w], true where a feature belongs to a synthetic anomaly.
     """
     half = 0.5 * distances
     if outliers is None:

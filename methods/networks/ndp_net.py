@@ -1,4 +1,4 @@
-"""NDP-Net as a whole and what its two phases of training minimise (paper 004, Sec. III-A and III-E)."""
+"""NDP-Net as a whole and what its two phases of training minimise (Sec. III-A and III-E)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from pybench.training.loop import Batch
-from pybench.training.synthesis import Textures, perlin_paste
+from pybench.training.batches import Batch
+from pybench.training.synthesis import perlin_paste
+from pybench.training.textures import Textures
 
 from .ndp_net_attention import ReferenceAttention, feature_repair_loss
 from .ndp_net_autoencoder import Decoder, Encoder, defect_perception_loss, layer_channels

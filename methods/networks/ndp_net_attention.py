@@ -1,4 +1,4 @@
-"""Reference-based attention of NDP-Net (paper 004, Sec. III-C): features rebuilt from those of a normal image."""
+"""Reference-based attention of NDP-Net (Sec. III-C): features rebuilt from those of a normal image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoder, decoder and defect-perception loss of NDP-Net (paper 004, Sec. III-B).
+"""Encoder, decoder and defect-perception loss of NDP-Net (Sec. III-B).
 
 The paper gives neither widths nor strides. Here layer l has stride 2^(l-1), so that the segmentation module's first map
 has the input's size, as Eq. 11 asks; widths double from layer to layer and stay at eight times the first.

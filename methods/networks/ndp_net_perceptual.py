@@ -1,4 +1,4 @@
-"""Perceptual loss of NDP-Net (paper 004, Eq. 13 and 16): L1 distance in the first layers of a pre-trained VGG-16."""
+"""Perceptual loss of NDP-Net (Eq. 13 and 16): L1 distance in the first layers of a pre-trained VGG-16."""
 
 from __future__ import annotations
 

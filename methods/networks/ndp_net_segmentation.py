@@ -1,4 +1,4 @@
-"""Defect segmentation of NDP-Net (paper 004, Sec. III-D): an image against its reconstruction, at three scales."""
+"""Defect segmentation of NDP-Net (Sec. III-D): an image against its reconstruction, at three scales."""
 
 from __future__ import annotations
 

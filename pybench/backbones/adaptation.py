@@ -1,8 +1,9 @@
-"""How the backbone ``adapted`` learns from a category's normal images: by matching artificial defects against them.
+"""How the backbone ``adapted`` learns from a category's normal images: by matching synthetic anomalies against them.
 
 A place is scored as the methods that use the features score it: by its distance to the nearest place of other, normal
 images. In every step a third of the images are such references, without a gradient, and are kept for a few steps; the
-others are spoilt. The distance, through a logistic curve for every layer, shall tell spoilt places from the rest.
+others get synthetic anomalies. The distance, through a logistic curve for every layer, is trained to tell anomalous
+places from the rest.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from torch.optim import AdamW
 from pybench.backbones.adapted_network import AdaptedNetwork
 from pybench.backbones.filter_bank import FilterBank
 from pybench.disk import atomic_files
+from pybench.training.batches import Batch, Batches
+from pybench.training.budget import Budget, TrainingParams
 from pybench.training.learning_rate import find_rate
-from pybench.training.loop import Batch, Batches, Budget, Training, TrainingParams, train
-from pybench.training.synthesis import Textures
+from pybench.training.loop import Training, train
+from pybench.training.textures import Textures
 from pybench.training.varied_defects import varied_defects
 from pybench.types import Context
 
@@ -31,7 +34,7 @@ _BATCH = 12  # images a step
 _REFERENCES = 3  # every third image of a batch
 _STEPS_KEPT = 4  # that references stay
 _REFERENCE_PLACES = 1024  # of a step's references, per layer
-_PLACES = 1024  # of a step's spoilt images, per layer and side: as many spoilt as normal ones at most
+_PLACES = 1024  # of a step's images with anomalies, per layer: at most so many anomalous and so many normal ones
 _POOLED = 3  # places are means over squares of that side, as PatchCore's are
 _SMALLEST = 1e-4  # added to distances before their logarithm
 _WEIGHT_DECAY = 1e-4
@@ -117,19 +120,19 @@ class Matching(nn.Module):
             self.middle[:, layer] = torch.stack([distances.mean(), _largest(distances, owners).mean()])
 
     def loss(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Cross entropy of the places of every layer, spoilt and normal ones counting alike, and of the images, each
+        """Cross entropy of the places of every layer, anomalous and normal ones counting alike, and of the images, each
         scored by its worst place."""
         self._refer(batch)
         terms = {}
-        for layer, (places, spoilt, owners) in enumerate(self._places(batch)):
+        for layer, (places, anomalous, owners) in enumerate(self._places(batch)):
             name = self._bank.layers[layer]
             distances = self._distances(layer, places, owners)
             of_places = self._logits(0, layer, distances)
-            sides = [side for side in (spoilt, ~spoilt) if side.any()]
-            entropies = [_entropy(of_places[side], spoilt[side].float()) for side in sides]
+            sides = [side for side in (anomalous, ~anomalous) if side.any()]
+            entropies = [_entropy(of_places[side], anomalous[side].float()) for side in sides]
             terms[f"places_{name}"] = torch.stack(entropies).sum()
             of_images = self._logits(1, layer, _largest(distances, owners))
-            terms[f"images_{name}"] = _entropy(of_images, _largest(spoilt.float(), owners))
+            terms[f"images_{name}"] = _entropy(of_images, _largest(anomalous.float(), owners))
         return terms
 
     def _logits(self, level: int, layer: int, distances: Tensor) -> Tensor:
@@ -149,7 +152,7 @@ class Matching(nn.Module):
             kept.add(layer, owners)
 
     def _places(self, batch: Batch) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """For every layer places of the spoilt images [N, C], whether each is spoilt [N], and its image [N]."""
+        """For every layer: places [N, C] of the images with anomalies, whether each is anomalous [N], its image [N]."""
         _, images, masks = batch.prepared
         owners = torch.tensor(batch.indices[-len(images) :], device=images.device)
         for layer in self._pooled(images):
@@ -197,14 +200,14 @@ class _References(nn.Module):
 
 
 def _prepared(batch: Batch, textures: Textures) -> tuple[Tensor, ...]:
-    """References [R, 3, S, S], spoilt images [B - R, 3, S, S] and their masks, all in another light than they were."""
+    """References [R, 3, S, S], images with anomalies [B - R, 3, S, S] and their masks; the light is changed in all."""
     images = _turned(batch.images, int(batch.random.integers(8)))
     gains = 1 + _LIGHT[0] * batch.random.uniform(-1, 1, (len(batch.images), 1, 1, 1))
     shifts = _LIGHT[1] * batch.random.uniform(-1, 1, (len(batch.images), 1, 1, 1))
     lit = (images * torch.from_numpy(gains).float() + torch.from_numpy(shifts).float()).clamp(0, 1)
     references = max(1, len(lit) // _REFERENCES)
-    spoilt, masks = varied_defects(lit[references:], batch.random, textures)
-    return lit[:references], spoilt, masks
+    anomalous, masks = varied_defects(lit[references:], batch.random, textures)
+    return lit[:references], anomalous, masks
 
 
 def _largest(values: Tensor, owners: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A backbone that is trained on the category's own normal images, on top of the filter bank.
 
-The training is dear and does not depend on the method: it is kept in the cache, by what it depends on, and shared by
-all methods, layers and trials that ask for the same. ``pybench.backbones.adaptation`` says what is learned.
+The training takes long and does not depend on the method. Its result is therefore stored in the cache and shared by all
+methods, layers and trials that need the same. ``pybench.backbones.adaptation`` says what is learned.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from pybench.backbones.adaptation import adapt
 from pybench.backbones.adapted_network import LAYERS, AdaptedNetwork
 from pybench.backbones.base import Backbone
 from pybench.backbones.filter_bank import CHANNELS, FilterBank
-from pybench.disk.compute_once import Kept, keep
+from pybench.disk.compute_once import Computed, compute_once
 from pybench.disk.paths import cache_folder
 from pybench.disk.source_hash import hash_with_imports
 from pybench.hashing import json_hash
 from pybench.images.geometry import Geometry
-from pybench.training.loop import Budget, stack
+from pybench.training.batches import stack
+from pybench.training.budget import Budget
 from pybench.types import Context, Images
 
-# Artificial defects are not the real ones: features lean on the bank, which knows neither (docs/backbone.md).
+# Synthetic anomalies are not the real ones: features lean on the bank, which knows neither (docs/backbone.md).
 _LEARNED_WEIGHT = 0.3
 
 # About the length of a place's other channels, which are differences to what is usual: methods that compare directions
@@ -53,7 +54,7 @@ class Adapted(Backbone):
         self._made: dict[str, Any] = {}
 
     def fit(self, train: Images, geometry: Geometry) -> None:
-        """Train on the images, or take what was trained; waits where another trial is at it.
+        """Train on the images, or read the result of the same training; waits while another trial trains.
 
         Raises:
             InputError: the cache cannot be written.
@@ -63,10 +64,10 @@ class Adapted(Backbone):
         self._bank.fit(train, geometry)
         images = stack(train, geometry)
         key = self._key(images)
-        kept = keep(cache_folder() / "adapted", key, partial(self._train, images), self.context.report)
-        content = torch.load(io.BytesIO(kept.content), map_location=self.context.device, weights_only=True)
+        computed = compute_once(cache_folder() / "adapted", key, partial(self._train, images), self.context.report)
+        content = torch.load(io.BytesIO(computed.content), map_location=self.context.device, weights_only=True)
         self._network.load_state_dict(content["network"])
-        self._made = {**content["made"], **_origin(kept, key)}
+        self._made = {**content["made"], **_origin(computed, key)}
         self.context.spend("adaptation", time.monotonic() - started)
 
     @torch.inference_mode()
@@ -109,11 +110,11 @@ def _balanced(layer: Tensor) -> Tensor:
     return torch.cat([layer[:, :CHANNELS], _LEARNED_WEIGHT * layer[:, CHANNELS:], level], 1)
 
 
-def _origin(kept: Kept, key: str) -> dict[str, Any]:
+def _origin(computed: Computed, key: str) -> dict[str, Any]:
     """For the record: which cache entry it is, and how it came to this trial."""
     return {
         "entry": key,
-        "sha256": hashlib.sha256(kept.content).hexdigest(),
-        "trained_by_this_trial": kept.was_made,
-        **({"took_the_place_of_damaged": kept.damaged} if kept.damaged else {}),
+        "sha256": hashlib.sha256(computed.content).hexdigest(),
+        "trained_by_this_trial": computed.is_new,
+        **({"took_the_place_of_damaged": computed.damaged} if computed.damaged else {}),
     }

@@ -1,4 +1,4 @@
-"""What every backbone is."""
+"""The interface of a backbone."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Backbone(ABC):
         """Feature maps [B, C_l, H_l, W_l], one per layer, of images [B, 3, S, S], RGB in [0, 1]."""
 
     def identity(self) -> dict[str, Any] | None:
-        """All that a layer's map depends on beside the image, as plain values; None where extracting it again is cheap
-        beside keeping it, or where few would ask for the same."""
+        """All that a layer's map depends on beside the image, as plain values. None means that maps are not cached:
+        extracting them again is cheap, or few trials would need the same ones."""
         return None
 
     @abstractmethod

@@ -1,7 +1,7 @@
-"""Feature maps that several trials ask for: extracted once on a machine, kept on its disk by what they depend on.
+"""A cache of feature maps on the disk: a map that several trials on a machine need is extracted once.
 
 <cache folder>/features/<backbone>-<image>-<layer>.npy   one layer's map of one image [H, W, C], then a check sum
-<cache folder>/features/lock                             whoever extracts an image holds a byte of it; others wait
+<cache folder>/features/lock                             has a byte for each image, held while it is extracted
 
 A trial opens the cache for itself (``opened``), so that nothing else reads from it, least of all a latency measurement.
 """
@@ -26,62 +26,42 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pybench.disk import atomic_files, size_limit
-from pybench.disk.paths import cache_folder
+from pybench.disk import atomic_files
+from pybench.disk.size_limit import BoundedFolder, mark_as_used
 
-_VARIABLE = "PYBENCH_FEATURE_CACHE_GB"
-_DEFAULT_GB = 10.0
-_SUFFIX = ".npy"
+FOLDER = BoundedFolder("features", suffix=".npy", variable="PYBENCH_FEATURE_CACHE_GB")
 _CHECK_SUM = 4  # bytes
 _SHARE_TO_FILL = 8  # an eighth of the limit is free when room was made
 
 Extract = Callable[[Tensor], list[Tensor]]
 
 
-def folder() -> Path:
-    """Where this machine's feature maps lie."""
-    return cache_folder() / "features"
-
-
-def limit() -> int:
-    """Bytes that the cache may take: ``PYBENCH_FEATURE_CACHE_GB`` times 2^30, 10 where it is not set; 0 is off.
-
-    Raises:
-        InputError: the variable holds something else than a number of gigabytes.
-    """
-    return size_limit.limit(_VARIABLE, _DEFAULT_GB)
-
-
-def size() -> int:
-    """Bytes that the cache takes now."""
-    return size_limit.size(folder(), _SUFFIX)
-
-
 class FeatureCache:
-    """One trial's hold of the cache. What cannot be kept is handed out all the same, and said in ``remarks``.
+    """One trial's access to the cache. A map that cannot be written is returned all the same; ``remarks`` says why.
 
     ``extracted`` and ``found`` count images. The seconds of extraction are spent on ``features``, those of hashing,
     reading, writing and waiting for another trial's extraction on ``feature_cache``.
 
     Args:
-        folder: made where it is not there.
-        limit: in bytes; what was not used for longest goes first.
         spend: see ``Context.spend``.
+
+    Raises:
+        InputError: ``PYBENCH_FEATURE_CACHE_GB`` is no number.
     """
 
-    def __init__(self, folder: Path, limit: int, spend: Callable[[str, float], None]) -> None:
-        self._folder, self._limit, self._spend = folder, limit, spend
+    def __init__(self, spend: Callable[[str, float], None]) -> None:
+        self._folder, self.limit, self._spend = FOLDER.path, FOLDER.limit(), spend
         self.extracted, self.found = 0, 0
         self.remarks: list[str] = []
         self._can_write = True
         self._extracting = 0.0  # seconds
-        # Each process looks after so many bytes, so that all together stay within the eighth that making room leaves.
-        self._stride = limit // (_SHARE_TO_FILL * (os.cpu_count() or 1))
-        self._unseen = limit  # bytes written since the last look; the first one comes before the first byte
+        # Each process makes room after so many bytes, so that all together stay within the eighth that this frees.
+        self._stride = self.limit // (_SHARE_TO_FILL * (os.cpu_count() or 1))
+        self._unseen = self.limit  # bytes written since room was made; it is made before the first byte
         self._lock: int | None = None
 
     def maps(self, backbone: str, layers: Sequence[int], images: Tensor, extract: Extract) -> list[Tensor]:
-        """Feature maps [B, C_l, H_l, W_l] of images, one per layer, channels last in memory: read, or made and kept.
+        """Feature maps [B, C_l, H_l, W_l] of images, one per layer, channels last in memory.
 
         Of several processes that ask for an image at once, one extracts it; the others take their other images first.
 
@@ -93,8 +73,8 @@ class FeatureCache:
         """
         started, extracting = time.perf_counter(), self._extracting
         names = [f"{backbone}-{_digest(image)}" for image in images]
-        kept = self._gather(names, layers, images, extract)
-        joined = [torch.stack([kept[name][index] for name in names]) for index in range(len(layers))]
+        maps = self._gather(names, layers, images, extract)
+        joined = [torch.stack([maps[name][index] for name in names]) for index in range(len(layers))]
         extracting = self._extracting - extracting
         self._spend("features", extracting)
         self._spend("feature_cache", time.perf_counter() - started - extracting)
@@ -116,19 +96,19 @@ class FeatureCache:
     ) -> dict[str, list[Tensor]]:
         """Maps [H, W, C] of each image by its name."""
         extracted = self.extracted
-        kept = {name: maps for name in names if (maps := self._read(name, layers)) is not None}
+        found = {name: maps for name in names if (maps := self._read(name, layers)) is not None}
         for is_patient in (False, True):
             for name, image in zip(names, images, strict=True):
-                if name in kept:
+                if name in found:
                     continue
                 with self._claim(name, wait=is_patient) as is_ours:
                     if is_ours:
-                        kept[name] = self._read(name, layers) or self._make(name, layers, image[None], extract)
+                        found[name] = self._read(name, layers) or self._extract(name, layers, image[None], extract)
         self.found += len(names) - (self.extracted - extracted)
-        return kept
+        return found
 
-    def _make(self, name: str, layers: Sequence[int], image: Tensor, extract: Extract) -> list[Tensor]:
-        """Extract maps [H, W, C] and keep them."""
+    def _extract(self, name: str, layers: Sequence[int], image: Tensor, extract: Extract) -> list[Tensor]:
+        """Extract maps [H, W, C] and write them."""
         started = time.perf_counter()
         maps = [layer[0].permute(1, 2, 0).contiguous() for layer in extract(image)]
         self._extracting += time.perf_counter() - started
@@ -138,7 +118,7 @@ class FeatureCache:
         return maps
 
     def _file(self, name: str, layer: int) -> Path:
-        return self._folder / f"{name}-{layer}{_SUFFIX}"
+        return self._folder / f"{name}-{layer}{FOLDER.suffix}"
 
     def _read(self, name: str, layers: Sequence[int]) -> list[Tensor] | None:
         """Maps [H, W, C] of all layers, or None where one is missing or damaged."""
@@ -155,7 +135,7 @@ class FeatureCache:
             if values is None:
                 self._remark(f"{file} is damaged; made anew")
                 return None
-            size_limit.touch(file)
+            mark_as_used(file)
             maps.append(torch.from_numpy(values))
         return maps
 
@@ -164,7 +144,7 @@ class FeatureCache:
             return
         try:
             if self._unseen >= self._stride:
-                size_limit.make_room(self._folder, _SUFFIX, self._limit, wanted=self._limit // _SHARE_TO_FILL)
+                FOLDER.make_room(self.limit // _SHARE_TO_FILL)
                 self._unseen = 0
             self._unseen += _store(file, values)
         except OSError as error:
@@ -223,9 +203,8 @@ def opened(spend: Callable[[str, float], None]) -> Iterator[FeatureCache]:
     Raises:
         InputError: ``PYBENCH_FEATURE_CACHE_GB`` is no number.
     """
-    allowed = limit()
-    cache = FeatureCache(folder(), allowed, spend)
-    token = _active.set(cache if allowed else None)
+    cache = FeatureCache(spend)
+    token = _active.set(cache if cache.limit else None)
     try:
         yield cache
     finally:
@@ -259,17 +238,17 @@ def _mapped(file: Path) -> NDArray[np.float32] | None:
 
 
 def _store(file: Path, values: NDArray[np.float32]) -> int:
-    """Write an array whole or not at all; returns its bytes. The disk is not made to keep it: a check sum tells."""
+    """Write an array and its check sum, by which a reader notices damage; returns the file's size in bytes."""
     with atomic_files.replaced(file) as opened:
-        sum_ = _Summed(opened.write)
+        sum_ = _ChecksumWriter(opened.write)
         np.lib.format.write_array_header_1_0(sum_, np.lib.format.header_data_from_array_1_0(values))
         sum_.write(values.data)
         opened.write(sum_.value.to_bytes(_CHECK_SUM, "little"))
         return opened.tell()
 
 
-class _Summed:
-    """Writes on, and keeps the check sum of what it has written."""
+class _ChecksumWriter:
+    """Passes what it is given to a file, and computes the check sum of all of it."""
 
     def __init__(self, write: Callable[[Any], int]) -> None:
         self._write, self.value = write, 0

@@ -1,9 +1,9 @@
-"""What methods that stand on a backbone have in common: which one, where its weights come from, what is recorded."""
+"""The base class of methods that use a backbone, and their parameters: which backbone, and which weights."""
 
 from __future__ import annotations
 
 from abc import ABC
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -13,16 +13,34 @@ from pybench.backbones.adapted import Adapted
 from pybench.backbones.adapted_network import LAYERS as ADAPTED_LAYERS
 from pybench.backbones.base import Backbone
 from pybench.backbones.filter_bank import LAYERS, FilterBank
-from pybench.backbones.pretrained import Pretrained, fetch_weights, imagenet_within_reach
+from pybench.backbones.pretrained import Pretrained
+from pybench.backbones.weights import fetch_weights, imagenet_within_reach
 from pybench.hashing import json_hash
 from pybench.images.geometry import Geometry
 from pybench.stages import stage
-from pybench.training.loop import Budget
+from pybench.training.budget import Budget
 from pybench.types import Context, Images, Method, MethodParams
 
 FILTER_BANK = "filter_bank"
 ADAPTED = "adapted"
 _OWN_LAYERS = {FILTER_BANK: LAYERS, ADAPTED: ADAPTED_LAYERS}  # of the backbones that need no weights
+
+
+# Parameters that several methods declare alike. They are types and not a base class, because a search draws parameters
+# in the order in which the method declares them.
+CropSize = Annotated[
+    int | None, Field(ge=32, le=4096, description="centre crop after resizing; none keeps the whole image")
+]
+BlurSigma = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=64,
+        description="standard deviation of the map's blur, in pixels",
+        json_schema_extra={"search": {"low": 0, "high": 12}},
+    ),
+]
+FitBatchSize = Annotated[int, Field(ge=1, le=1024, description="images a pass through the backbone while fitting")]
 
 
 class BackboneParams(MethodParams):

@@ -1,34 +1,27 @@
 """Networks from torchvision and timm as backbones.
 
-``weights`` is ``imagenet``, ``random`` or a file; what cannot be had is an error, never replaced by another.
+``weights`` is ``imagenet``, ``random`` or a file. Weights that cannot be had are an error; others never replace them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 import timm
 import torch
 import torchvision
-from torch import Tensor, nn
+from torch import Tensor
 
 from pybench.backbones.base import Backbone
+from pybench.backbones.weights import TIMM, load_network, state_sha256
 from pybench.disk.source_hash import hash_with_imports
 from pybench.images.geometry import Geometry
-from pybench.registry import unknown
 from pybench.types import Images, InputError
 
 _MEAN = (0.485, 0.456, 0.406)  # of ImageNet, by which all networks here normalise
 _STD = (0.229, 0.224, 0.225)
-_TIMM = "timm/"
-_SECONDS_TO_ANSWER = 5  # of the host that has the weights
 
 
 class Pretrained(Backbone):
@@ -51,12 +44,12 @@ class Pretrained(Backbone):
     ) -> None:
         self.name, self.weights, self.layers, self.device = name, weights, layers, device
         self.before_relu = before_relu
-        network = _build(name, weights, seed)
-        self.weights_sha256 = state_digest(network)
+        network = load_network(name, weights, seed)
+        self.weights_sha256 = state_sha256(network)
         network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
         self._forward = (
             _timm_taps(network, name, layers)
-            if name.startswith(_TIMM)
+            if name.startswith(TIMM)
             else _resnet_taps(network, name, layers, before_relu)
         )
         self._mean = torch.tensor(_MEAN, device=device).view(1, 3, 1, 1)
@@ -100,142 +93,6 @@ class Pretrained(Backbone):
 
     def provenance(self) -> dict[str, Any]:
         return {"weights_sha256": self.weights_sha256}
-
-
-def fetch_weights(backbone: str, weights: str) -> dict[str, str]:
-    """Make sure that weights are on this machine; returns {file name: sha256}, empty for random ones.
-
-    Raises:
-        InputError: no such backbone, no such file, or ImageNet weights that are neither here nor can be downloaded.
-    """
-    check_name(backbone)
-    if weights == "random":
-        return {}
-    if weights == "imagenet":
-        network = _imagenet(backbone)
-        return {f"imagenet:{backbone}": state_digest(network)}
-    file = _weights_file(weights)
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
-
-
-@cache
-def imagenet_within_reach(backbone: str) -> bool:
-    """Whether a network's ImageNet weights are here, or where they are answers within seconds.
-
-    ``PYBENCH_OFFLINE=1`` says that nothing can be downloaded, without asking.
-
-    Raises:
-        InputError: no such backbone.
-    """
-    check_name(backbone)
-    if backbone.startswith(_TIMM):
-        return _timm_within_reach(backbone.removeprefix(_TIMM))
-    url = str(torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"].url)
-    return imagenet_file(url).is_file() or _answers(url)
-
-
-def imagenet_file(url: str) -> Path:
-    """Where torchvision keeps what it downloads from a URL."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-
-
-def _timm_within_reach(name: str) -> bool:
-    from huggingface_hub import constants, try_to_load_from_cache
-
-    config = timm.get_pretrained_cfg(name)
-    if config is None or not config.hf_hub_id:
-        return False
-    repository = str(config.hf_hub_id)
-    files = ("model.safetensors", "pytorch_model.bin")
-    is_here = any(isinstance(try_to_load_from_cache(repository, file), str) for file in files)
-    return is_here or _answers(f"{constants.ENDPOINT}/{repository}")
-
-
-def _answers(url: str) -> bool:
-    if os.environ.get("PYBENCH_OFFLINE", "") not in ("", "0"):
-        return False
-    try:
-        with urlopen(Request(url, method="HEAD"), timeout=_SECONDS_TO_ANSWER) as answer:
-            return bool(answer.status < 400)
-    except OSError:
-        return False
-
-
-def _build(name: str, weights: str, seed: int) -> nn.Module:
-    check_name(name)
-    if weights == "imagenet":
-        return _imagenet(name)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = _create(name, pretrained=False)
-    if weights != "random":
-        _load_file(network, name, weights)
-    return network
-
-
-def check_name(backbone: str) -> None:
-    """Raises ``InputError`` where there is no such network."""
-    if backbone.startswith(_TIMM):
-        if not timm.is_model(backbone.removeprefix(_TIMM)):
-            raise InputError(unknown("timm model", backbone.removeprefix(_TIMM), timm.list_models()))
-        return
-    known = [name for name in torchvision.models.list_models(module=torchvision.models) if "resne" in name]
-    if backbone not in known:
-        raise InputError(f"{unknown('backbone', backbone, known)} (other networks: {_TIMM}NAME)")
-
-
-def _create(backbone: str, *, pretrained: bool) -> nn.Module:
-    network: nn.Module
-    if backbone.startswith(_TIMM):
-        network = timm.create_model(backbone.removeprefix(_TIMM), pretrained=pretrained, features_only=True)
-    else:
-        # The papers' numbers stand on torchvision's first weights, not on the later recipe.
-        network = torchvision.models.get_model(backbone, weights="IMAGENET1K_V1" if pretrained else None)
-    return network
-
-
-def _imagenet(backbone: str) -> nn.Module:
-    try:
-        return _create(backbone, pretrained=True)
-    except (URLError, OSError, RuntimeError) as error:
-        where = "the Hugging Face cache" if backbone.startswith(_TIMM) else f"{torch.hub.get_dir()}/checkpoints"
-        raise InputError(
-            f"weights: imagenet of backbone '{backbone}' are not in {where} and cannot be downloaded ({error}). "
-            "Copy them there from a machine with internet, give a file (`--set params.weights=FILE`), "
-            "or take features that need none (`--set params.weights=auto`)."
-        ) from error
-
-
-def _weights_file(weights: str) -> Path:
-    file = Path(weights).expanduser()
-    if not file.is_file():
-        raise InputError(
-            f"weights: '{weights}' is neither imagenet nor random, and there is no such file ({file.resolve()})"
-        )
-    return file
-
-
-def _load_file(network: nn.Module, name: str, weights: str) -> None:
-    file = _weights_file(weights)
-    try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(file)
-        else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-        network.load_state_dict(state)
-    except Exception as error:
-        raise InputError(f"{file}: cannot be loaded as weights of backbone '{name}': {error}") from error
-
-
-def state_digest(network: nn.Module) -> str:
-    """The sha256 of a network's weights, by name and value."""
-    sha = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        sha.update(name.encode())
-        sha.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return sha.hexdigest()
 
 
 def _timm_taps(network: Any, name: str, layers: tuple[int, ...]) -> Callable[[Tensor], list[Tensor]]:

@@ -1,4 +1,4 @@
-"""Files that a crash leaves as they were or as they shall be, never a part."""
+"""Files that are written whole or not at all: after a crash, each is either the old one or the new one."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of ``path`` at the end of the block, whole or not at all. It is not flushed to the
-    disk: for what is checked when it is read.
+    """A file that replaces ``path`` at the end of the block, whole or not at all. It is not flushed to the disk: for
+    files whose content is checked when they are read.
 
     Raises:
         OSError: it cannot be written.

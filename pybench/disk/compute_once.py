@@ -1,8 +1,8 @@
-"""Results that are dear and shared: made once on a machine, kept by what they depend on, checked when they are read.
+"""Results that are computed once on a machine and then read from a file, whose content is checked.
 
 <folder>/<key>.kept       the content's sha256 in hex, a line break, the content
-<folder>/<key>.lock       held by whoever makes it; others that want it wait
-<folder>/<key>.underway/  for the checkpoints of the making
+<folder>/<key>.lock       held by the process that computes it; others wait
+<folder>/<key>.underway/  checkpoints of the computation
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from pybench.types import InputError
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What was asked for. ``was_made`` says that it was made for this call; ``damaged`` names the damaged file whose
-    place it took, empty where there was none."""
+class Computed:
+    """A result. ``is_new`` says that this call computed it; ``damaged`` names the damaged file that it replaced, empty
+    where there was none."""
 
     content: bytes
-    was_made: bool
+    is_new: bool
     damaged: str = ""
 
 
-def keep(folder: Path, key: str, make: Callable[[Path], bytes], report: Callable[[str], None]) -> Kept:
-    """Read what is kept under a key, or make it and keep it.
+def compute_once(folder: Path, key: str, compute: Callable[[Path], bytes], report: Callable[[str], None]) -> Computed:
+    """Read the result of a computation, or compute it and write it to a file.
 
-    Of several processes that ask at once, one makes it and the others wait. Where it dies, the next goes on in the
-    same folder.
+    Of several processes that ask at once, one computes and the others wait. Where it dies, the next one goes on from
+    its checkpoints.
 
     Args:
-        folder: of this kind of result.
-        key: names everything that the result depends on; a file name.
-        make: returns the content, given a folder for checkpoints, which is removed afterwards.
-        report: takes a line for the user: that it is waited for, or was damaged.
+        folder: holds all results of this kind.
+        key: of everything that the result depends on; a file name.
+        compute: returns the result, given a folder for checkpoints, which is removed afterwards.
+        report: takes a line for the user: that another process is waited for, or that a file was damaged.
 
     Raises:
         InputError: the folder cannot be written.
@@ -49,25 +49,25 @@ def keep(folder: Path, key: str, make: Callable[[Path], bytes], report: Callable
         if file.is_file():
             content = _checked(file.read_bytes())
             if content is not None:
-                return Kept(content, was_made=False)
+                return Computed(content, is_new=False)
             damaged = str(file)
             report(f"{file} is damaged; made anew")
         underway = folder / f"{key}.underway"
-        content = make(underway)
+        content = compute(underway)
         atomic_files.write(file, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
         shutil.rmtree(underway, ignore_errors=True)
-    return Kept(content, was_made=True, damaged=damaged)
+    return Computed(content, is_new=True, damaged=damaged)
 
 
 def _checked(raw: bytes) -> bytes | None:
-    """The content, or None where it is not what was written."""
+    """The content of a file, or None where its check sum is wrong."""
     digest, _, content = raw.partition(b"\n")
     return content if hashlib.sha256(content).hexdigest().encode() == digest else None
 
 
 @contextmanager
 def locked(path: Path, report: Callable[[str], None] = lambda line: None) -> Iterator[None]:
-    """Hold a lock file, which is made where it is not there; others that want it wait.
+    """Hold a lock file, which is created where there is none; other processes wait.
 
     Raises:
         InputError: the folder cannot be written.

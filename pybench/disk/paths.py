@@ -1,4 +1,4 @@
-"""Folders of this machine that pybench uses of itself."""
+"""Folders on this machine that pybench uses by default."""
 
 from __future__ import annotations
 

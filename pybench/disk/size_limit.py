@@ -1,4 +1,4 @@
-"""Folders of the cache that may take so many bytes and no more: what was not used for longest goes first."""
+"""Folders of the cache whose size is limited: the files that were not used for longest are removed first."""
 
 from __future__ import annotations
 
@@ -6,62 +6,94 @@ import contextlib
 import math
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
+from pybench.disk.paths import cache_folder
 from pybench.types import InputError
 
 _SPARED = 2 * 2**30  # bytes of the disk that are left to others
 
 
-def limit(variable: str, default_gb: float) -> int:
-    """Bytes that a folder may take: gigabytes (2^30 bytes) as an environment variable says; 0 keeps nothing.
+@dataclass(frozen=True)
+class BoundedFolder:
+    """A folder below the cache folder, and the environment variable that limits its size.
 
-    Raises:
-        InputError: the variable holds something else than a number of gigabytes.
+    Args:
+        name: of the folder.
+        suffix: of the files that count and that may be removed, half-written ones included; others stay.
+        variable: names the environment variable that holds the limit in gigabytes (2^30 bytes); 0 keeps nothing.
+        default_gb: the limit where the variable is not set.
     """
-    given = os.environ.get(variable) or str(default_gb)
-    try:
-        gigabytes = float(given)
-    except ValueError:
-        gigabytes = math.nan
-    if not 0 <= gigabytes < math.inf:
-        raise InputError(f"{variable}: expected a number of gigabytes, 0 for no cache, got '{given}'")
-    return int(gigabytes * 2**30)
+
+    name: str
+    suffix: str
+    variable: str
+    default_gb: float = 10.0
+
+    @property
+    def path(self) -> Path:
+        """Where the folder lies on this machine; it need not exist."""
+        return cache_folder() / self.name
+
+    def limit(self) -> int:
+        """Bytes that the folder may take.
+
+        Raises:
+            InputError: the variable holds something else than a number of gigabytes.
+        """
+        given = os.environ.get(self.variable) or str(self.default_gb)
+        try:
+            gigabytes = float(given)
+        except ValueError:
+            gigabytes = math.nan
+        if not 0 <= gigabytes < math.inf:
+            raise InputError(f"{self.variable}: expected a number of gigabytes, 0 for no cache, got '{given}'")
+        return int(gigabytes * 2**30)
+
+    def size(self) -> int:
+        """Bytes that the folder takes now."""
+        return sum(file.size for file in self._files())
+
+    def make_room(self, wanted: int) -> None:
+        """Remove the files that were not used for longest until ``wanted`` bytes more stay within the limit.
+
+        The last 2 GB of the disk are left to others.
+
+        Raises:
+            InputError: as ``limit``.
+            OSError: the folder does not exist, or a file in it cannot be removed.
+        """
+        files = sorted(self._files())
+        taken = sum(file.size for file in files)
+        excess = taken + wanted - min(self.limit(), taken + shutil.disk_usage(self.path).free - _SPARED)
+        for file in files:
+            if excess <= 0:
+                return
+            file.path.unlink(missing_ok=True)
+            excess -= file.size
+
+    def _files(self) -> list[_File]:
+        found = []
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.path) as entries:
+            for entry in entries:
+                if entry.name.endswith(self.suffix):
+                    with contextlib.suppress(FileNotFoundError):
+                        status = entry.stat()
+                        found.append(_File(status.st_mtime_ns, status.st_size, Path(entry.path)))
+        return found
 
 
-def size(folder: Path, suffix: str) -> int:
-    """Bytes that the files of a folder take whose names end in ``suffix``."""
-    return sum(taken for _, taken, _ in _entries(folder, suffix))
+@dataclass(frozen=True, order=True)
+class _File:
+    """When a file was used last (nanoseconds), its bytes, and where it is; sorts by the time of use."""
+
+    used_ns: int
+    size: int
+    path: Path
 
 
-def make_room(folder: Path, suffix: str, limit: int, wanted: int) -> None:
-    """Remove the files that were not used for longest until so many bytes more stay within the limit.
-
-    The last 2 GB of the disk are left to others.
-    """
-    entries = sorted(_entries(folder, suffix))
-    taken = sum(bytes_ for _, bytes_, _ in entries)
-    excess = taken + wanted - min(limit, taken + shutil.disk_usage(folder).free - _SPARED)
-    for _, bytes_, file in entries:
-        if excess <= 0:
-            return
-        file.unlink(missing_ok=True)
-        excess -= bytes_
-
-
-def touch(file: Path) -> None:
-    """Say that a file was used now."""
+def mark_as_used(file: Path) -> None:
+    """Set the time at which a file was used to now."""
     with contextlib.suppress(OSError):
         os.utime(file)
-
-
-def _entries(folder: Path, suffix: str) -> list[tuple[int, int, Path]]:
-    """Of each file: when it was used last, its bytes, and where it is; half-written ones too."""
-    found = []
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as files:
-        for file in files:
-            if file.name.endswith(suffix):
-                with contextlib.suppress(FileNotFoundError):
-                    status = file.stat()
-                    found.append((status.st_mtime_ns, status.st_size, Path(file.path)))
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pybench.latency.measure import measure
-from pybench.machine.machine_lock import node_lock
+from pybench.machine.machine_lock import machine_lock
 from pybench.planning.suite import LatencyProtocol
 from pybench.records import Latency, LatencyFailure, Outcome
 from pybench.trial.job import Job
@@ -17,7 +17,7 @@ class InlineExecutor:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         for job in jobs:
-            with node_lock(exclusive=False):
+            with machine_lock(exclusive=False):
                 outcome = run_trial(job)
             yield outcome
 

@@ -20,7 +20,7 @@ from pybench.executors import node, shipping
 from pybench.executors.node import Lacking, Order, Refused
 from pybench.executors.shipping import Plugins, Shipment
 from pybench.latency.measure import failure, measure
-from pybench.machine.machine_lock import node_lock
+from pybench.machine.machine_lock import machine_lock
 from pybench.planning.suite import LatencyProtocol
 from pybench.records import Attempt, Latency, LatencyFailure, Outcome, Status, now
 from pybench.trial import progress_file
@@ -165,7 +165,7 @@ def locked_trial(job: bytes, plugins: list[Plugins], sent: Sent | None) -> Itera
 
     The job comes and all is told pickled: Ray's own pickler takes several times as long for what is not bytes.
     """
-    with node_lock(exclusive=False):
+    with machine_lock(exclusive=False):
         yield pickle.dumps(Begun(platform.node(), ray.get_runtime_context().get_node_id(), now()))
         told = node.trial(_order(pickle.loads(job), plugins, sent))
         yield pickle.dumps(told if isinstance(told, Outcome) else _sent_back(told))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pybench.gate.process import CaseError, Side, SideError, Source, Worker, WorkerDied
 from pybench.gate.rule import PROCESS_PAIRS, CaseResult, Pairs, Verdict, case_result, ratio_of
-from pybench.machine.machine_lock import node_lock
+from pybench.machine.machine_lock import machine_lock
 from pybench.registry import unknown
 from pybench.types import InputError
 
@@ -91,7 +91,7 @@ def time_one_side(side: Side, source: Source, seed: int = 0) -> NDArray[np.float
     Raises:
         SideError: the side has no such case, or it raises.
     """
-    with node_lock(exclusive=True), Worker(side) as worker:
+    with machine_lock(exclusive=True), Worker(side) as worker:
         try:
             worker.open(source)
             names = worker.opened()
@@ -117,7 +117,7 @@ class _Measurement:
 
     def run(self, wanted: Sequence[str]) -> list[CaseResult]:
         self._report("waiting until no trial of pybench runs on this machine")
-        with node_lock(exclusive=True):
+        with machine_lock(exclusive=True):
             with self._fresh_processes() as (_, names):
                 cases = Cases.of(*names).restricted(wanted)
             results = self._measured(cases.both)

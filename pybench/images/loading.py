@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from pybench.hashing import json_hash
+from pybench.hashing import file_sha256, json_hash
 from pybench.images.decoding import Alpha, decode, read_array
 from pybench.images.warping import warp_image, warp_mask
 from pybench.stages import stage
@@ -229,6 +228,5 @@ def _content(path: Path) -> str:
 
 @cache
 def _hash(path: Path, size: int, modified_ns: int) -> str:
-    """sha256 of a file; size and time are there to notice a change of the file within one process."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """sha256 of a file. It is kept for the life of the process, until the file's size or time changes."""
+    return file_sha256(path)

@@ -1,4 +1,4 @@
-"""What several methods do to a coarse score map before they return it."""
+"""Filters on score maps that several methods use: upsampling, blur, mean and median."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from pybench.latency.fresh_process import MeasurementError, ask
 from pybench.latency.percentiles import differ, interval, timing
 from pybench.latency.worker import Fit, Fitted, Time, Timed
 from pybench.machine.environment import environment, usable_cores
-from pybench.machine.machine_lock import node_lock
+from pybench.machine.machine_lock import machine_lock
 from pybench.planning import strict_yaml
 from pybench.planning.suite import LatencyProtocol
 from pybench.records import Latency, LatencyFailure, ProcessTiming, Status, Timing, now
@@ -52,7 +52,7 @@ def measure(job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
         reasons = cls.unsupported(strict_yaml.validate(cls.Params, job.spec.params), job.spec.resources.device)
         if reasons:
             return failure(job, started, "skipped", "; ".join(reasons))
-        with node_lock(exclusive=True), tempfile.TemporaryDirectory(prefix="pybench-") as workspace:
+        with machine_lock(exclusive=True), tempfile.TemporaryDirectory(prefix="pybench-") as workspace:
             started = now()
             return _measure(job, protocol, Path(workspace), started)
     except MeasurementError as error:

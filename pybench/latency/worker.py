@@ -29,7 +29,8 @@ from pybench.backbones import feature_cache
 from pybench.disk import atomic_files
 from pybench.images.loading import DecodedImages
 from pybench.machine import peak_memory
-from pybench.machine.clocks import CpuTimes, clocks
+from pybench.machine.clocks import clocks
+from pybench.machine.cpu_times import CpuTimes
 from pybench.machine.environment import usable_cores
 from pybench.ops import dispatch
 from pybench.records import Status, Throughput
@@ -178,7 +179,7 @@ def _time(order: Time, answer: Callable[[BaseModel], None]) -> None:
         stages_ms=recorded,
         predict_ms=alone,
         share_of_others=CpuTimes.read().share_of_others(before, usable_cores()),
-        peak_memory_mb=peak_memory.peak_mb(),
+        peak_memory_mb=peak_memory.peak_memory_mb(),
         peak_device_memory_mb=torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None,
         backends=backends,
         clocks=clocks(),

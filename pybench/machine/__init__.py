@@ -1,1 +1,1 @@
-"""The machine: what it is, how busy it is, and who has it alone."""
+"""The machine: what it is, how busy it is, and a lock on it."""

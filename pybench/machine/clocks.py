@@ -1,15 +1,11 @@
-"""What a machine is doing at a moment: its clocks, and who uses its processors."""
+"""The clocks of the CPU and of the GPUs at this moment."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import time
 from pathlib import Path
 from statistics import fmean
 from typing import Any
-
-import numpy as np
 
 from pybench.machine.environment import nvidia
 
@@ -29,30 +25,6 @@ def clocks() -> dict[str, Any]:
         "governor": _text(_CPU / "scaling_governor") or None,
         "gpus": [dict(zip(_GPU_FIELDS, values, strict=True)) for values in nvidia(_GPU_FIELDS)],
     }
-
-
-class CpuTimes:
-    """CPU seconds used by the whole machine and by this process, at one moment."""
-
-    def __init__(self, machine: float, own: float, moment: float) -> None:
-        self.machine, self.own, self.moment = machine, own, moment
-
-    @classmethod
-    def read(cls) -> CpuTimes:
-        try:
-            fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-            ticks = [int(field) for field in fields]
-            busy = sum(ticks[:3] + ticks[5:7]) / os.sysconf("SC_CLK_TCK")
-        except OSError:
-            busy = float("nan")
-        own = os.times()
-        return cls(busy, own.user + own.system, time.monotonic())
-
-    def share_of_others(self, before: CpuTimes, cores: int) -> float:
-        """Share of the machine's CPU time since ``before`` that went to other processes; 0 where it cannot be known."""
-        used = (self.machine - before.machine) - (self.own - before.own)
-        share = used / ((self.moment - before.moment) * cores)
-        return 0.0 if np.isnan(share) else max(0.0, share)
 
 
 def _text(path: Path) -> str:

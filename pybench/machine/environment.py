@@ -1,4 +1,4 @@
-"""What a record says of the machine and the libraries that it was made with; imports none of them."""
+"""The machine and the versions of libraries, as records name them; no library is imported for that."""
 
 from __future__ import annotations
 

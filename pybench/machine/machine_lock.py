@@ -12,8 +12,9 @@ from typing import IO
 
 
 @contextlib.contextmanager
-def node_lock(*, exclusive: bool) -> Iterator[None]:
-    """Whoever comes waits in a line: a measurement that waits for trials to end is not overtaken by new ones.
+def machine_lock(*, exclusive: bool) -> Iterator[None]:
+    """Hold the machine alone (``exclusive``) or together with others. Processes get it in the order in which they ask:
+    new trials do not overtake a measurement that waits.
 
     The kernel takes the lock from a process that dies.
     """

@@ -6,7 +6,7 @@ import resource
 from pathlib import Path
 
 
-def reset_peak() -> None:
+def reset_peak_memory() -> None:
     """Start counting anew, where the kernel allows it (Linux); elsewhere the peak stays that of the process's life."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -14,8 +14,8 @@ def reset_peak() -> None:
         return
 
 
-def peak_mb() -> float:
-    """Largest resident memory since ``reset_peak``, in MiB."""
+def peak_memory_mb() -> float:
+    """Largest resident memory since ``reset_peak_memory``, in MiB."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:

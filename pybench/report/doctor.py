@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from pybench import registry
 from pybench.disk.paths import cache_folder
+from pybench.disk.size_limit import BoundedFolder
 from pybench.machine.environment import environment, memory_mb, usable_cores
 from pybench.types import InputError
 
@@ -44,8 +45,7 @@ def examine(data_root: Path | None, results: Path) -> Iterator[Check]:
     yield _cuda(machine["gpus"])
     yield from _native_ops()
     yield from _disk({"results": results, "cache": cache_folder()})
-    yield _features()
-    yield _fitted()
+    yield from _caches()
     yield from _data(data_root)
     yield from _weights()
 
@@ -106,36 +106,27 @@ def _disk(folders: dict[str, Path]) -> Iterator[Check]:
             yield Check(name, "ok", found)
 
 
-def _features() -> Check:
-    """How much the feature cache holds."""
+def _caches() -> Iterator[Check]:
+    names = "feature cache", "fitted states"
     try:
         from pybench.backbones import feature_cache
-    except (ImportError, OSError):
-        return Check("feature cache", "broken", "torch cannot be imported")
-    try:
-        limit = feature_cache.limit() / 2**30
-    except InputError as error:
-        return Check("feature cache", "broken", str(error))
-    held = f"{feature_cache.size() / 2**30:.2f} GB in {feature_cache.folder()}"
-    if not limit:
-        return Check("feature cache", "missing", f"switched off; {held}", "set PYBENCH_FEATURE_CACHE_GB above 0")
-    return Check("feature cache", "ok", f"{held}, at most {limit:g} GB")
-
-
-def _fitted() -> Check:
-    """How much the kept states of fitted methods take."""
-    try:
         from pybench.trial import fitted_states
     except (ImportError, OSError):
-        return Check("fitted states", "broken", "torch cannot be imported")
+        yield from (Check(name, "broken", "torch cannot be imported") for name in names)
+        return
+    yield from map(_cache, names, (feature_cache.FOLDER, fitted_states.FOLDER))
+
+
+def _cache(name: str, folder: BoundedFolder) -> Check:
+    """How much a folder of the cache holds, and how much it may hold."""
     try:
-        limit = fitted_states.limit() / 2**30
+        limit = folder.limit() / 2**30
     except InputError as error:
-        return Check("fitted states", "broken", str(error))
-    held = f"{fitted_states.size() / 2**30:.2f} GB in {fitted_states.folder()}"
+        return Check(name, "broken", str(error))
+    held = f"{folder.size() / 2**30:.2f} GB in {folder.path}"
     if not limit:
-        return Check("fitted states", "missing", f"switched off; {held}", "set PYBENCH_FITTED_GB above 0")
-    return Check("fitted states", "ok", f"{held}, at most {limit:g} GB")
+        return Check(name, "missing", f"switched off; {held}", f"set {folder.variable} above 0")
+    return Check(name, "ok", f"{held}, at most {limit:g} GB")
 
 
 def _data(data_root: Path | None) -> Iterator[Check]:
@@ -163,7 +154,7 @@ def _weights() -> Iterator[Check]:
     """Whether the ImageNet weights of the methods' default backbones lie where torchvision looks for them."""
     import torchvision
 
-    from pybench.backbones.pretrained import imagenet_file
+    from pybench.backbones.weights import imagenet_file
 
     for backbone in _default_backbones():
         if backbone not in torchvision.models.list_models(module=torchvision.models):

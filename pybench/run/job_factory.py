@@ -29,8 +29,8 @@ class Jobs:
     def check(self) -> None:
         """See that weights, data and settings can be used before anything runs; generated data is made when it is
         needed."""
-        feature_cache.limit()
-        fitted_states.limit()
+        feature_cache.FOLDER.limit()
+        fitted_states.FOLDER.limit()
         for spec in self.plan.specs.of_each_method():
             self._assets_of(spec)
         for spec in {(spec.dataset, spec.category): spec for spec in self.plan.specs.of_each_category()}.values():

@@ -11,23 +11,20 @@ import io
 import math
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pybench.disk import atomic_files
-from pybench.hashing import derive_seed
-from pybench.images.geometry import Geometry
-from pybench.types import Context, Images, InputError, MethodParams
+from pybench.training.batches import Batch, Batches, Prepare, prepare_nothing
+from pybench.training.budget import Budget, TrainingParams
+from pybench.types import Context, InputError
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 _SECONDS_BETWEEN_REPORTS = 1.0
@@ -37,56 +34,6 @@ _EXPLODED = 100  # times the loss at the start
 
 class TrainingError(Exception):
     """A fit cannot go on; the message says in which phase and step, and what to change."""
-
-
-class Budget(BaseModel):
-    """How long a phase of training lasts: the first limit that is reached ends it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    epochs: float | None = Field(None, gt=0, le=100_000, description="passes over the training images")
-    steps: int | None = Field(None, ge=1, le=10_000_000, description="updates of the weights")
-    minutes: float | None = Field(None, gt=0, le=100_000, description="wall-clock time, earlier attempts included")
-
-    @model_validator(mode="after")
-    def _has_a_limit(self) -> Self:
-        if self.epochs is None and self.steps is None and self.minutes is None:
-            raise ValueError("a budget needs epochs, steps or minutes")
-        return self
-
-    def limit(self, images: int, batch_size: int) -> int | None:
-        """The number of steps; None where the clock alone decides."""
-        by_epochs = None if self.epochs is None else math.ceil(self.epochs * images / batch_size)
-        limits = [limit for limit in (by_epochs, self.steps) if limit is not None]
-        return max(1, min(limits)) if limits else None
-
-    def share(self, step: int, seconds: float, limit: int | None) -> float:
-        """What part of the budget is used; 1 or more ends the phase."""
-        by_steps = 0.0 if limit is None else step / limit
-        return by_steps if self.minutes is None else max(by_steps, seconds / (60 * self.minutes))
-
-
-class TrainingParams(MethodParams):
-    """Parameters of every method that trains."""
-
-    batch_size: int = Field(8, ge=1, le=4096, description="images a step")
-    mixed_precision: bool = Field(
-        True, description="on GPUs, train in bfloat16 (float16 where there is none) where that is safe"
-    )
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a step learns from: ``images`` float32 [B, 3, S, S] in [0, 1], which of all they are (``indices`` [B]), and
-    what was ``prepared`` from them, on the device. Whatever is random about the step comes from ``random`` or from
-    torch's global generator. ``progress`` in [0, 1) is the used share of the budget.
-    """
-
-    images: Tensor
-    random: np.random.Generator
-    progress: float
-    indices: tuple[int, ...] = ()
-    prepared: tuple[Tensor, ...] = ()
 
 
 @dataclass
@@ -113,23 +60,9 @@ class Training:
         }
 
 
-Prepare = Callable[[Batch], tuple[Tensor, ...]]
-
-
 def constant(progress: float) -> float:
     """The schedule that leaves the learning rate as it is."""
     return 1.0
-
-
-def nothing(batch: Batch) -> tuple[Tensor, ...]:
-    """The preparation of a loss that needs nothing but images."""
-    return ()
-
-
-def stack(images: Images, geometry: Geometry) -> Tensor:
-    """All images at the model's input size: uint8 [N, 3, S, S]."""
-    resized = (geometry.to_input(batch) for batch in images.batches(1))
-    return torch.cat([(image * 255).round_().clamp_(0, 255).to(torch.uint8) for image in resized])
 
 
 def train(
@@ -143,7 +76,7 @@ def train(
     params: TrainingParams,
     context: Context,
     schedule: Callable[[float], float] = constant,
-    prepare: Prepare = nothing,
+    prepare: Prepare = prepare_nothing,
 ) -> Training:
     """Train a network, going on from its checkpoint where there is one; leaves it in evaluation mode.
 
@@ -153,8 +86,8 @@ def train(
         loss: the terms of the loss of a batch, already weighted; their sum is minimised.
         images: uint8 [N, 3, S, S]. Every batch is full: it goes on into the next epoch's order where one ends.
         schedule: factor on the optimizer's learning rates, given the used share of the budget in [0, 1).
-        prepare: makes what the loss needs of a batch beside the images, such as artificial defects; on the CPU and with
-            the batch's own generator. It runs in a thread of its own, one step ahead of the network.
+        prepare: makes what the loss needs of a batch beside the images, such as synthetic anomalies; on the CPU and
+            with the batch's own generator. It runs in a thread of its own, one step ahead of the network.
 
     Raises:
         TrainingError: the loss is not finite or has exploded, or the checkpoint is of another network.
@@ -177,63 +110,6 @@ def train(
     network.eval()
     run.save()
     return run.log
-
-
-class Batches:
-    """The batch of every step of a phase; while the network learns from one, a thread prepares the next."""
-
-    def __init__(self, images: Tensor, batch_size: int, context: Context, phase: str, prepare: Prepare) -> None:
-        self.images, self.context, self.phase, self.prepare = images, context, phase, prepare
-        self._order = _Order(len(images), batch_size, context.seed, phase)
-        self._thread = ThreadPoolExecutor(1)
-        self._ahead: dict[int, Future[Batch]] = {}  # of the step after the last that was asked for
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
-
-    def seed(self, step: int) -> int:
-        """Of everything random about a step."""
-        return derive_seed(self.context.seed, self.phase, step)
-
-    def at(self, step: int, progress: float) -> Batch:
-        """The batch of a step, on the device."""
-        made = self._ahead.pop(step, None) or self._submit(step)
-        self._ahead[step + 1] = self._submit(step + 1)
-        batch, device = made.result(), self.context.device
-        prepared = tuple(part.to(device) for part in batch.prepared)
-        return replace(batch, images=batch.images.to(device), prepared=prepared, progress=progress)
-
-    def _submit(self, step: int) -> Future[Batch]:
-        return self._thread.submit(copy_context().run, self._made, step)  # the context notes which ops ran
-
-    def _made(self, step: int) -> Batch:
-        indices = self._order.indices(step)
-        batch = Batch(
-            self.images[indices].float() / 255, np.random.default_rng(self.seed(step)), 0.0, indices=tuple(indices)
-        )
-        return replace(batch, prepared=self.prepare(batch))
-
-
-class _Order:
-    """Which images a step takes: one seeded permutation after another, cut into full batches."""
-
-    def __init__(self, images: int, batch_size: int, seed: int, phase: str) -> None:
-        self.images, self.batch_size, self.seed, self.phase = images, batch_size, seed, phase
-        self._epoch, self._permutation = -1, np.empty(0, np.intp)
-
-    def indices(self, step: int) -> list[int]:
-        first = step * self.batch_size
-        return [self._at(position) for position in range(first, first + self.batch_size)]
-
-    def _at(self, position: int) -> int:
-        epoch, place = divmod(position, self.images)
-        if epoch != self._epoch:
-            generator = np.random.default_rng(derive_seed(self.seed, self.phase, "epoch", epoch))
-            self._epoch, self._permutation = epoch, generator.permutation(self.images)
-        return int(self._permutation[place])
 
 
 class _Run:

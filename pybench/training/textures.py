@@ -1,153 +1,85 @@
-"""Procedural textures: pictures of anything but the product, where no folder of foreign pictures is given.
-
-A texture is a scalar field coloured by a random palette; half of them are two such layers, mixed by a third field.
-"""
+"""Foreign textures, which stand for unknown defects: the images of a folder, or procedural ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from pybench.ops.perlin_noise import perlin_noise
+from pybench.images.decoding import IMAGE_SUFFIXES
+from pybench.images.loading import DecodedImages, fingerprint
+from pybench.training.procedural_textures import procedural_texture
+from pybench.types import InputError, Sample
 
-Field = NDArray[np.float32]
-
-_FINEST = 6  # pixels of the shortest period: finer structure would be lost when a network halves the picture
-_LEVELS = 256  # of a palette
-
-
-def procedural_texture(size: int, random: np.random.Generator) -> Tensor:
-    """A texture of a random family, scale, direction and palette, float32 [3, size, size] in [0, 1]."""
-    texture = _layer(size, random)
-    if random.random() < 0.5:
-        share = _clouds(size, random)
-        texture = texture + share * (_layer(size, random) - texture)
-    texture += np.float32(random.uniform(0, 0.08)) * random.standard_normal((size, size), np.float32)
-    return torch.from_numpy(texture.clip(0, 1))
+_KEPT_PICTURES = 256  # decoded pictures of a folder that stay in memory, at most about 1 MB each at 256 pixels
 
 
-def noise_seed(random: np.random.Generator) -> int:
-    """A seed for ``perlin_noise``, drawn from the generator."""
-    return int(random.integers(2**63))
+class Textures:
+    """Foreign textures that stand for unknown defects: the images of a folder, else procedural ones.
+
+    Args:
+        folder: holds images, also in folders below it (ImageNet and DTD as unpacked, PASCAL VOC's JPEGImages); None
+            for procedural textures.
+        size: side of the textures in pixels.
+
+    Raises:
+        InputError: the folder is not there, or has no images.
+    """
+
+    def __init__(self, folder: Path | None, size: int) -> None:
+        self.size = size
+        self.images = DecodedImages([] if folder is None else _samples(folder))
+        self._picture = lru_cache(_KEPT_PICTURES)(self._decode)
+
+    def draw(self, random: np.random.Generator) -> Tensor:
+        """One texture, float32 [3, S, S] in [0, 1].
+
+        Of an image of the folder it is a random square, from half of the shorter side to all of it, mirrored half the
+        time.
+
+        Raises:
+            InputError: an image of the folder cannot be used; names it and says why.
+        """
+        if not self.images:
+            return procedural_texture(self.size, random)
+        picture = self._picture(int(random.integers(len(self.images))))
+        height, width = picture.shape[-2:]
+        side = int(random.integers(max(1, min(height, width) // 2), min(height, width) + 1))
+        top, left = random.integers(height - side + 1), random.integers(width - side + 1)
+        square = picture[:, top : top + side, left : left + side]
+        return _resized(square.flip(2) if random.random() < 0.5 else square, self.size, self.size)
+
+    def _decode(self, index: int) -> Tensor:
+        """The picture, its shorter side scaled down to at most twice the textures' size."""
+        picture = self.images[index]
+        height, width = picture.shape[-2:]
+        factor = min(1.0, 2 * self.size / min(height, width))
+        return _resized(picture, max(1, round(factor * height)), max(1, round(factor * width)))
 
 
-def _layer(size: int, random: np.random.Generator) -> Field:
-    """One field in the colours of a palette, [3, size, size]."""
-    field = _FAMILIES[random.integers(len(_FAMILIES))](size, random)
-    levels = (field * (_LEVELS - 1)).astype(np.intp)
-    texture: Field = np.take(_palette(random), levels, axis=1)
-    return texture
+def textures_fingerprint(folder: Path) -> str:
+    """16 hex digits that change with the images of a folder of textures, by name or content.
+
+    Raises:
+        InputError: the folder is not there, has no images, or one cannot be read.
+    """
+    return fingerprint(_samples(folder))
 
 
-def _palette(random: np.random.Generator) -> Field:
-    """Colours [3, levels] that run through two to five random ones."""
-    stops = random.integers(2, 6)
-    colours = random.random((3, stops))
-    places = np.linspace(0, stops - 1, _LEVELS)
-    return np.stack([np.interp(places, np.arange(stops), channel) for channel in colours]).astype(np.float32)
+def _samples(folder: Path) -> list[Sample]:
+    visible = (file for file in folder.rglob("*") if not file.name.startswith("."))
+    files = sorted(file for file in visible if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+    if not files:
+        problem = "has no images" if folder.is_dir() else "is no folder"
+        raise InputError(f"{folder}: {problem}; textures are read from files that end in {', '.join(IMAGE_SUFFIXES)}")
+    return [Sample(file, alpha="white") for file in files]
 
 
-def _plane(size: int, random: np.random.Generator) -> tuple[Field, Field]:
-    """Coordinates [size, size] in a random direction and at a random scale, bent a little; 1 is one period."""
-    periods = _periods(size, random)
-    angle = random.uniform(0, np.pi)
-    place = np.arange(size, dtype=np.float32) * np.float32(periods / size)
-    down, right = place[:, None], place[None, :]
-    along = right * np.float32(np.cos(angle)) + down * np.float32(np.sin(angle))
-    across = down * np.float32(np.cos(angle)) - right * np.float32(np.sin(angle))
-    bend = np.float32(random.uniform(0, 0.7))
-    return along + bend * _noise(size, 3, random), across * np.float32(random.uniform(0.5, 1))
-
-
-def _periods(size: int, random: np.random.Generator) -> float:
-    """Periods across the picture, from one to as many as are still seen, evenly on a logarithmic scale."""
-    return float(np.exp(random.uniform(0, np.log(max(2, size / _FINEST)))))
-
-
-def _noise(size: int, cells: int, random: np.random.Generator) -> Field:
-    noise: Field = perlin_noise(size, size, (cells, cells), seed=noise_seed(random)).numpy()
-    return noise
-
-
-def _stretched(field: Field) -> Field:
-    """Shifted and scaled to fill [0, 1]."""
-    low, high = field.min(), field.max()
-    stretched: Field = (field - low) / max(high - low, np.float32(1e-6))
-    return stretched
-
-
-def _clouds(size: int, random: np.random.Generator) -> Field:
-    """Noise of several scales; the finer, the fainter, by a random factor."""
-    faintness, cells, weight = random.uniform(0.4, 1), round(min(8.0, _periods(size, random))), 1.0
-    field = np.zeros((size, size), np.float32)
-    while cells <= size // _FINEST:
-        field += np.float32(weight) * _noise(size, cells, random)
-        cells, weight = 2 * cells, weight * faintness
-    return _stretched(field)
-
-
-def _blots(size: int, random: np.random.Generator) -> Field:
-    """Clouds with hard edges, in a few steps."""
-    steps = random.integers(2, 5)
-    return (_clouds(size, random) * np.float32(steps - 1)).round() / np.float32(steps - 1)
-
-
-def _wave(place: Field) -> Field:
-    """In [0, 1], with period 1."""
-    wave: Field = np.float32(0.5) + np.float32(0.5) * np.sin(np.float32(2 * np.pi) * place)
-    return wave
-
-
-def _waves(size: int, random: np.random.Generator) -> Field:
-    along, _ = _plane(size, random)
-    return _wave(along)
-
-
-def _stripes(size: int, random: np.random.Generator) -> Field:
-    along, _ = _plane(size, random)
-    return np.asarray(along % 1 < random.uniform(0.2, 0.8), np.float32)
-
-
-def _checks(size: int, random: np.random.Generator) -> Field:
-    along, across = _plane(size, random)
-    checks: Field = (np.floor(along) + np.floor(across)) % 2
-    return checks
-
-
-def _weave(size: int, random: np.random.Generator) -> Field:
-    along, across = _plane(size, random)
-    return np.float32(0.5) * (_wave(along) + _wave(across))
-
-
-def _gradient(size: int, random: np.random.Generator) -> Field:
-    along, across = _plane(size, random)
-    return _stretched(along if random.random() < 0.5 else np.hypot(along - along.mean(), across - across.mean()))
-
-
-def _cells(size: int, random: np.random.Generator) -> Field:
-    """Distance to the nearest of random points, or that point's own level."""
-    place = np.arange(size, dtype=np.float32) / np.float32(size)
-    nearest = np.full((size, size), np.inf, np.float32)
-    level = np.zeros((size, size), np.float32)
-    for y, x in random.random((random.integers(5, 25), 2), np.float32):
-        distance = (place[:, None] - y) ** 2 + (place[None, :] - x) ** 2
-        closer = distance < nearest
-        nearest = np.minimum(nearest, distance)
-        level[closer] = random.random()
-    return _stretched(np.sqrt(nearest)) if random.random() < 0.5 else level
-
-
-_FAMILIES: tuple[Callable[[int, np.random.Generator], Field], ...] = (
-    _clouds,
-    _blots,
-    _waves,
-    _stripes,
-    _checks,
-    _weave,
-    _gradient,
-    _cells,
-)
+def _resized(picture: Tensor, height: int, width: int) -> Tensor:
+    if picture.shape[-2:] == (height, width):
+        return picture
+    resized = interpolate(picture[None], size=(height, width), mode="bilinear", antialias=True, align_corners=False)
+    return resized[0].clamp_(0, 1)

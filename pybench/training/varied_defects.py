@@ -1,8 +1,8 @@
-"""A recipe for artificial defects of many kinds, sizes, strengths and edges; its parts are in ``synthesis``.
+"""Synthetic anomalies of many kinds, sizes, strengths and edges.
 
-Where a recipe of a paper makes the defects that its network shall segment, this one stands for whatever may happen: it
-serves features that are trained to tell normal places from any others. Pieces of other normal images are not among its
-sources: on a texture they are as normal as what was there.
+The recipes of the papers make the defects that their networks learn to segment. This one is for features that are
+trained to tell normal places from any others, so it varies as much as it can. Pieces of other normal images are not
+among its sources: on a texture they are as normal as what was there.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from pybench.training.synthesis import Textures, perlin_mask, region_mask, relight
+from pybench.training.masks import perlin_mask, region_mask
+from pybench.training.synthesis import relight
+from pybench.training.textures import Textures
 
 _LEFT_WHOLE = 0.3  # share of the images
 _STRONGEST = 0.4, 1.0  # opacity of a defect
-_VISIBLE = 0.05  # smallest change of a channel that counts as spoilt
+_VISIBLE = 0.05  # smallest change of a channel that counts as anomalous
 
 
 def varied_defects(images: Tensor, random: np.random.Generator, textures: Textures) -> tuple[Tensor, Tensor]:
@@ -30,20 +32,20 @@ def varied_defects(images: Tensor, random: np.random.Generator, textures: Textur
         textures: of side S.
 
     Returns:
-        The spoilt images [B, 3, S, S] and their masks [B, S, S]: where a channel changed by more than 0.05.
+        The images with anomalies [B, 3, S, S] and their masks [B, S, S]: where a channel changed by more than 0.05.
     """
-    spoilt, masks = [], []
+    damaged, masks = [], []
     for image in images:
         changed, total = image, torch.zeros(image.shape[1:], dtype=torch.bool)
         for _ in range(0 if random.random() < _LEFT_WHOLE else random.integers(1, 3)):
-            changed, mask = _spoilt(changed, random, textures)
+            changed, mask = _with_anomaly(changed, random, textures)
             total |= mask
-        spoilt.append(changed)
+        damaged.append(changed)
         masks.append(total)
-    return torch.stack(spoilt), torch.stack(masks)
+    return torch.stack(damaged), torch.stack(masks)
 
 
-def _spoilt(image: Tensor, random: np.random.Generator, textures: Textures) -> tuple[Tensor, Tensor]:
+def _with_anomaly(image: Tensor, random: np.random.Generator, textures: Textures) -> tuple[Tensor, Tensor]:
     size = image.shape[-1]
     region = (
         region_mask(size, random) if random.random() < 0.7 else perlin_mask(size, random, threshold=_height(random))

@@ -21,37 +21,16 @@ import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
-from pybench.disk import atomic_files, size_limit
+from pybench.disk import atomic_files
 from pybench.disk.compute_once import locked
-from pybench.disk.paths import cache_folder
-from pybench.hashing import json_hash
+from pybench.disk.size_limit import BoundedFolder, mark_as_used
+from pybench.hashing import file_sha256, json_hash
 from pybench.spec import TrialSpec
 from pybench.types import InputError
 
-_VARIABLE = "PYBENCH_FITTED_GB"
-_DEFAULT_GB = 10.0
-_SUFFIX = ".pt"
+FOLDER = BoundedFolder("fitted", suffix=".pt", variable="PYBENCH_FITTED_GB")
 
 Rank = tuple[int, str, int, int]
-
-
-def folder() -> Path:
-    """The folder of this machine's fitted states."""
-    return cache_folder() / "fitted"
-
-
-def limit() -> int:
-    """Bytes that all states may take: ``PYBENCH_FITTED_GB`` (10 if it is not set) times 2^30; 0 keeps none.
-
-    Raises:
-        InputError: the variable is not a number of gigabytes.
-    """
-    return size_limit.limit(_VARIABLE, _DEFAULT_GB)
-
-
-def size() -> int:
-    """Bytes that all states take now."""
-    return size_limit.size(folder(), _SUFFIX)
 
 
 def rank(spec: TrialSpec, train_images: int) -> Rank:
@@ -76,7 +55,7 @@ class Origin:
     def file(self) -> Path:
         """The file of the state. Trials that share a latency share this file, so it may hold another one's state."""
         code_and_weights = json_hash([self.code_version, dict(self.assets)])
-        return folder() / f"{self.spec.latency_key()}-{code_and_weights}{_SUFFIX}"
+        return FOLDER.path / f"{self.spec.latency_key()}-{code_and_weights}{FOLDER.suffix}"
 
 
 class _Label(BaseModel):
@@ -102,11 +81,11 @@ def keep(origin: Origin, state: dict[str, Any], train_images: int, *, is_measure
     Raises:
         InputError: ``PYBENCH_FITTED_GB`` is not a number.
     """
-    allowed, file, own = limit(), origin.file(), rank(origin.spec, train_images)
+    allowed, file, own = FOLDER.limit(), origin.file(), rank(origin.spec, train_images)
     if not allowed:
         return ""
     if (wanted := _bytes(state)) > allowed:
-        return f"the fitted state was not kept: {wanted / 2**30:.1f} GB are more than {_VARIABLE} allows"
+        return f"the fitted state was not kept: {wanted / 2**30:.1f} GB are more than {FOLDER.variable} allows"
     try:
         with locked(file.with_name("fitted.lock")):
             there = _label(file)
@@ -114,7 +93,7 @@ def keep(origin: Origin, state: dict[str, Any], train_images: int, *, is_measure
             if (there is not None and there.identity == origin.identity()) or (is_better and not is_measured):
                 return ""
             file.with_suffix(".json").unlink(missing_ok=True)
-            size_limit.make_room(file.parent, _SUFFIX, allowed, wanted)
+            FOLDER.make_room(wanted)
             sha256 = save(file, state)
             label = _Label(identity=origin.identity(), rank=own, sha256=sha256)
             atomic_files.write(file.with_suffix(".json"), label.model_dump_json().encode())
@@ -135,10 +114,9 @@ def find(origin: Origin) -> tuple[Path | None, str]:
     if label.identity != origin.identity():
         return None, "what was kept is of another trial"
     try:
-        with file.open("rb") as opened:
-            if hashlib.file_digest(opened, "sha256").hexdigest() == label.sha256:
-                size_limit.touch(file)
-                return file, "kept by its trial"
+        if file_sha256(file) == label.sha256:
+            mark_as_used(file)
+            return file, "kept by its trial"
     except OSError as error:
         return None, f"{file} cannot be read: {error.strerror}"
     file.unlink(missing_ok=True)

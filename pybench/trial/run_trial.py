@@ -61,7 +61,7 @@ def _try(job: Job) -> Outcome:
 
 def _run(job: Job, started: str) -> Outcome:
     timer = PhaseTimer()
-    peak_memory.reset_peak()
+    peak_memory.reset_peak_memory()
     if reasons := _unsupported(job.spec):
         return Outcome(job.record("skipped", started, reason="; ".join(reasons)))
     samples = _samples(job)
@@ -89,7 +89,7 @@ def _run(job: Job, started: str) -> Outcome:
         remarks=remarks,
         counts=_counts(samples, evaluation, regions_lost),
         timings=timer.seconds,
-        peak_memory_mb=round(peak_memory.peak_mb(), 1),
+        peak_memory_mb=round(peak_memory.peak_memory_mb(), 1),
         backends=dict(backends),
         provenance={**method.provenance(), **features.provenance()},
     )

@@ -29,7 +29,7 @@ from pybench.disk.paths import cache_folder
 from pybench.disk.source_hash import hash_with_imports
 from pybench.hashing import json_hash
 from pybench.images.loading import fingerprint, read_image
-from pybench.training.synthesis import Textures
+from pybench.training.textures import Textures
 from pybench.training.varied_defects import varied_defects
 from pybench.types import InputError, Sample
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from pybench.backbones.adaptation import Matching, _optimizer, _prepared
 from pybench.backbones.adapted_network import LAYERS, AdaptedNetwork
 from pybench.backbones.filter_bank import CHANNELS, FilterBank
-from pybench.training.loop import Batch, Batches
-from pybench.training.synthesis import Textures
+from pybench.training.batches import Batch, Batches
+from pybench.training.textures import Textures
 from pybench.types import Context
 
 SIZE = 128

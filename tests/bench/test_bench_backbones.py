@@ -12,7 +12,7 @@ from pybench.backbones.adapted_network import LAYERS, AdaptedNetwork
 from pybench.backbones.base import Backbone
 from pybench.backbones.filter_bank import CHANNELS, FilterBank
 from pybench.backbones.pretrained import Pretrained
-from pybench.training.loop import Budget
+from pybench.training.budget import Budget
 from pybench.types import Context
 
 

@@ -9,25 +9,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from pybench.backbones import adapted
-from pybench.backbones.adaptation import Matching, adapt
 from pybench.backbones.adapted import Adapted
-from pybench.backbones.adapted_network import LAYERS, AdaptedNetwork
-from pybench.backbones.filter_bank import CHANNELS, FilterBank
-from pybench.images.geometry import Geometry
+from pybench.backbones.adapted_network import LAYERS
 from pybench.training import learning_rate, loop
-from pybench.training.learning_rate import RATES
-from pybench.training.loop import Batch, Budget
+from pybench.training.budget import Budget
 from pybench.types import Context, InputError
 from tests.conformance.checks import Pictures
+from tests.unit.backbones.striped import GEOMETRY, stripes
 
-SIZE = 32
-GEOMETRY = Geometry(SIZE)
 FORK = multiprocessing.get_context("fork")
 
 
@@ -42,16 +36,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _short_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search for a learning rate that takes no longer than what these tests train."""
     monkeypatch.setattr(learning_rate, "_STEPS", 4)
-
-
-def stripes(count: int = 6, seed: int = 0, size: int = SIZE) -> Tensor:
-    """Slanted noisy stripes [N, 3, S, S] of random phase."""
-    generator = torch.Generator().manual_seed(seed)
-    down, right = torch.meshgrid(torch.arange(float(size)), torch.arange(float(size)), indexing="ij")
-    phases = 6.28 * torch.rand(count, 1, 1, generator=generator)
-    waves = 0.5 + 0.25 * torch.sin((right + 0.5 * down) * 0.9 + phases)
-    noise = 0.03 * torch.randn(count, 3, size, size, generator=generator)
-    return (waves[:, None] + noise).clamp(0, 1)
 
 
 def fitted(steps: int = 3, seed: int = 0, layers: tuple[int, ...] = LAYERS, train: Tensor | None = None) -> Adapted:
@@ -69,9 +53,6 @@ def weights(backbone: Adapted) -> Tensor:
     return torch.cat([value.flatten().float() for value in backbone.state_dict()["network"].values()])
 
 
-# --- the network --------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("size", [32, 64, 100, 33])
 def test_layers_have_the_strides_of_a_resnet(size: int) -> None:
     backbone = Adapted(LAYERS, budget=Budget(steps=1), context=Context())
@@ -80,73 +61,11 @@ def test_layers_have_the_strides_of_a_resnet(size: int) -> None:
     assert [shape[1] for shape in shapes] == [48, 56, 56]
 
 
-def test_it_is_small() -> None:
-    assert sum(parameter.numel() for parameter in AdaptedNetwork(CHANNELS).parameters()) < 3_000_000
-
-
-def test_calibration_makes_outputs_even_whatever_the_input() -> None:
-    torch.manual_seed(0)
-    network = AdaptedNetwork(CHANNELS)
-    layers = [5 + 3 * torch.randn(4, CHANNELS, side, side) for side in (16, 8, 4)]
-    network.calibrate(layers)
-    outputs = network(layers)
-    for layer, given in zip(outputs, layers, strict=True):
-        torch.testing.assert_close(layer[:, :CHANNELS], given - given.mean((0, 2, 3), keepdim=True))
-        assert 0.25 < float(layer[:, CHANNELS:].detach().std()) < 0.35
-
-
 def test_an_image_has_the_same_features_alone_and_beside_others() -> None:
     backbone = fitted()
     images = stripes(3, seed=1)
     for together, alone in zip(backbone(images), backbone(images[1:2]), strict=True):
         torch.testing.assert_close(together[1:2], alone, atol=1e-4, rtol=1e-4)
-
-
-# --- what it learns -----------------------------------------------------------------------------------------------
-
-
-def matching() -> Matching:
-    torch.manual_seed(0)
-    bank = FilterBank(LAYERS, device="cpu")
-    bank.fit(Pictures(stripes()), GEOMETRY)
-    return Matching(AdaptedNetwork(CHANNELS), bank)
-
-
-def batch(references: Tensor, spoilt: Tensor, masks: Tensor, indices: tuple[int, ...]) -> Batch:
-    return Batch(torch.empty(0), np.random.default_rng(0), 0.0, indices, (references, spoilt, masks))
-
-
-def test_a_place_is_never_matched_with_its_own_image() -> None:
-    """The image itself is among the references: taken for another's, every place has a match at no distance."""
-    subject = matching()
-    images, nothing = stripes(2), torch.zeros(1, SIZE, SIZE, dtype=torch.bool)
-    as_another = batch(images[:1], images[:1], nothing, (0, 1))
-    subject.start(as_another)
-    references = subject.references[0]
-    places, _, _ = next(subject._places(as_another))
-    assert float(references(places, torch.full((len(places),), 1)).detach().max()) < float(torch.tensor(2e-4).log())
-    subject._refer(batch(images[1:], images[:1], nothing, (1, 0)))
-    own = references(places, torch.full((len(places),), 0))
-    other = torch.cdist(places, references.places[-1]).amin(1).square() / places.shape[1]
-    torch.testing.assert_close(own, (other + 1e-4).log(), atol=1e-2, rtol=1e-3)
-
-
-def test_training_tells_spoilt_places_from_normal_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning_rate, "_STEPS", 24)
-    bank = matching()._bank
-    torch.manual_seed(0)
-    log, rate = adapt(
-        AdaptedNetwork(CHANNELS),
-        bank,
-        (stripes(12, size=64) * 255).byte(),
-        budget=Budget(steps=60),
-        context=Context(),
-    )
-    assert rate in RATES
-    assert sum(log.losses[-10:]) < 0.95 * sum(log.losses[:10])
-
-
-# --- once ---------------------------------------------------------------------------------------------------------
 
 
 def test_it_is_trained_once_for_all_layers_and_methods(cache: Path) -> None:

@@ -17,8 +17,6 @@ from torch import Tensor
 from pybench.backbones import feature_cache
 from pybench.backbones.feature_cache import FeatureCache
 from pybench.disk import size_limit
-from pybench.report import doctor
-from pybench.types import InputError
 
 FORK = multiprocessing.get_context("fork")
 LAYERS = (2, 3)
@@ -40,12 +38,14 @@ def never(image: Tensor) -> list[Tensor]:
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., FeatureCache]]:
-    """Caches of trials on the same folder."""
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FeatureCache]]:
+    """Caches of trials on the same folder; ``limit`` in bytes."""
+    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path))
     made: list[FeatureCache] = []
 
     def one(limit: int = GB, spend: Callable[[str, float], None] = lambda name, seconds: None) -> FeatureCache:
-        made.append(FeatureCache(tmp_path / "features", limit, spend))
+        monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", repr(limit / GB))
+        made.append(FeatureCache(spend))
         return made[-1]
 
     yield one
@@ -125,12 +125,15 @@ def test_the_least_recently_used_go_when_the_limit_is_reached(
     assert not {"bone1", "bone2", "bone3"} & names
 
 
-def test_maps_that_are_removed_stay_with_whoever_reads_them(make: Callable[..., FeatureCache], tmp_path: Path) -> None:
+def test_maps_that_are_removed_stay_with_whoever_reads_them(
+    make: Callable[..., FeatureCache], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make().maps("bone", LAYERS, images(1), extract)
     mapped = feature_cache._mapped(files(tmp_path)[0])
     assert mapped is not None
     before = mapped.copy()
-    size_limit.make_room(tmp_path / "features", ".npy", limit=0, wanted=0)
+    monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", "0")
+    feature_cache.FOLDER.make_room(0)
     assert files(tmp_path) == []
     np.testing.assert_array_equal(mapped, before)
 
@@ -169,7 +172,7 @@ def ask_slowly(folder: Path) -> None:
         time.sleep(0.1)
         return extract(image)
 
-    cache = FeatureCache(folder / "features", GB, lambda name, seconds: None)
+    cache = FeatureCache(lambda name, seconds: None)
     (folder / f"{os.getpid()}.there").touch()
     while len(list(folder.glob("*.there"))) < 2:
         time.sleep(0.01)
@@ -178,7 +181,9 @@ def ask_slowly(folder: Path) -> None:
     assert cache.extracted + cache.found == 8
 
 
-def test_two_processes_that_ask_at_once_share_the_work(tmp_path: Path) -> None:
+def test_two_processes_that_ask_at_once_share_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", "1")
     processes = [FORK.Process(target=ask_slowly, args=(tmp_path,)) for _ in range(2)]
     for process in processes:
         process.start()
@@ -190,13 +195,6 @@ def test_two_processes_that_ask_at_once_share_the_work(tmp_path: Path) -> None:
     assert len(set(by_whom)) == 2
 
 
-@pytest.mark.parametrize("given", ["many", "-1", "nan", "inf"])
-def test_a_limit_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
-    monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", given)
-    with pytest.raises(InputError, match=f"PYBENCH_FEATURE_CACHE_GB: expected a number of gigabytes.*'{given}'"):
-        feature_cache.limit()
-
-
 def test_a_limit_of_nothing_switches_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", "0")
     with feature_cache.opened(lambda name, seconds: None) as cache:
@@ -205,19 +203,3 @@ def test_a_limit_of_nothing_switches_it_off(monkeypatch: pytest.MonkeyPatch) -> 
     with feature_cache.opened(lambda name, seconds: None) as cache:
         assert feature_cache.active() is cache
     assert feature_cache.active() is None
-
-
-def test_doctor_says_how_much_it_holds(
-    make: Callable[..., FeatureCache], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path))
-    make().maps("bone", LAYERS, images(), extract)
-    assert feature_cache.size() == sum(file.stat().st_size for file in files(tmp_path)) > 0
-    said = {}
-    for given in ("1.5", "0", "much"):
-        monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", given)
-        said[given] = doctor._features()
-    assert said["1.5"].status == "ok"
-    assert said["1.5"].found == f"0.00 GB in {tmp_path / 'features'}, at most 1.5 GB"
-    assert said["0"].status == "missing"
-    assert said["much"].status == "broken"

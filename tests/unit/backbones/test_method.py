@@ -12,12 +12,12 @@ import torchvision
 from pydantic import ValidationError
 
 from pybench import registry
-from pybench.backbones import pretrained
+from pybench.backbones import weights
 from pybench.backbones.method import BackboneParams
 from pybench.planning import strict_yaml
 from pybench.planning.plan import plan
 from pybench.planning.suite import load_suite
-from pybench.training.loop import Budget
+from pybench.training.budget import Budget
 from pybench.types import InputError
 
 
@@ -32,16 +32,16 @@ def resolved(method: str, **given: Any) -> tuple[Any, str]:
 
 @pytest.fixture(autouse=True)
 def _no_answer_is_kept() -> Iterator[None]:
-    pretrained.imagenet_within_reach.cache_clear()
+    weights.imagenet_within_reach.cache_clear()
     yield
-    pretrained.imagenet_within_reach.cache_clear()
+    weights.imagenet_within_reach.cache_clear()
 
 
 @pytest.fixture
 def resnet18_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights of ours where torchvision looks for ImageNet's."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    file = pretrained.imagenet_file(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url)
+    file = weights.imagenet_file(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url)
     file.parent.mkdir(parents=True)
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), file)
 
@@ -101,7 +101,7 @@ def test_auto_asks_where_the_weights_are(tmp_path: Path, monkeypatch: pytest.Mon
     asked = []
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.delenv("PYBENCH_OFFLINE")
-    monkeypatch.setattr(pretrained, "urlopen", lambda request, timeout: asked.append(request) or Answer())
+    monkeypatch.setattr(weights, "urlopen", lambda request, timeout: asked.append(request) or Answer())
     assert resolved("padim", backbone="resnet18", weights="auto")[0].weights == "imagenet"
     assert resolved("padim", backbone="timm/resnet18", weights="auto")[0].weights == "imagenet"
     assert {request.get_method() for request in asked} == {"HEAD"}
@@ -111,8 +111,8 @@ def test_auto_asks_where_the_weights_are(tmp_path: Path, monkeypatch: pytest.Mon
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no route to host")
 
-    pretrained.imagenet_within_reach.cache_clear()
-    monkeypatch.setattr(pretrained, "urlopen", refuse)
+    weights.imagenet_within_reach.cache_clear()
+    monkeypatch.setattr(weights, "urlopen", refuse)
     assert resolved("padim", backbone="resnet18", weights="auto")[0].backbone == "filter_bank"
 
 

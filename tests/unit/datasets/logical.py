@@ -12,7 +12,8 @@ from pybench.images.loading import fingerprint
 from pybench.planning.plan import plan
 from pybench.planning.suite import load_suite
 from pybench.records import Record
-from pybench.trial.run_trial import Job, run_trial
+from pybench.trial.job import Job
+from pybench.trial.run_trial import run_trial
 from pybench.trial.samples import load_samples
 
 SIZE = 64

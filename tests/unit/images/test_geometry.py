@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 
 from pybench.images.geometry import Geometry
-from pybench.images.score_maps import smooth, upsample
 
 
 def test_a_mask_lands_where_its_image_does() -> None:
@@ -36,13 +34,3 @@ def test_a_map_comes_back_to_its_image_and_cropped_pixels_score_the_minimum() ->
     assert full[:18].max() == full[-18:].max() == 1.0
     peak = np.unravel_index(full.argmax(), full.shape)
     assert np.allclose(np.array(peak) + 0.5, [15.5 * 2, 15.5 * 4], atol=2)
-
-
-def test_upsampling_keeps_constants_and_smoothing_keeps_the_mean_of_a_periodic_map() -> None:
-    assert torch.equal(upsample(torch.ones(2, 3, 3), 9), torch.ones(2, 9, 9))
-    maps = torch.zeros(1, 41, 41)
-    maps[0, 20, 20] = 1.0
-    blurred = smooth(maps, 2.0)
-    assert float(blurred.sum()) == pytest.approx(1.0, abs=1e-5)
-    assert float(blurred[0, 20, 20]) == pytest.approx(1 / (2 * np.pi * 4), rel=1e-2)
-    assert torch.equal(smooth(maps, 0), maps)

@@ -7,11 +7,11 @@ from multiprocessing.synchronize import Event
 
 import pytest
 
-from pybench.machine.machine_lock import node_lock
+from pybench.machine.machine_lock import machine_lock
 
 
 def _hold(entered: Event, leave: Event, exclusive: bool) -> None:
-    with node_lock(exclusive=exclusive):
+    with machine_lock(exclusive=exclusive):
         entered.set()
         leave.wait(60)
 

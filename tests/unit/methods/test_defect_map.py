@@ -1,4 +1,4 @@
-"""``defect_map`` against paper 002: each network, loss and equation by an independent computation."""
+"""``defect_map`` against its paper: each network, loss and equation by an independent computation."""
 
 from __future__ import annotations
 
@@ -9,37 +9,17 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
 from pybench.methods import defect_map
 from pybench.methods.defect_map import DefectMap, DefectMapParams, Synthesis, enhanced, rotated, schedule
-from pybench.methods.networks.defect_map import (
-    LARGE_KERNELS,
-    DefectPrediction,
-    FoldedKernel,
-    ParallelKernels,
-    folded,
-)
 from pybench.planning.suite import load_suite
-from pybench.training.loop import Batch
+from pybench.training.batches import Batch
+from pybench.training.foreground import foreground_mask
 from pybench.training.losses import ssim_map
-from pybench.training.synthesis import foreground_mask
-from pybench.types import Context, InputError
-from tests.conformance.checks import Pictures, plant
-
-PLANT = plant()
-TINY: dict[str, Any] = {
-    "image_size": 64,
-    "reconstruction_width": 4,
-    "prediction_width": 4,
-    "depths": (1, 1, 1, 1),
-    "batch_size": 2,
-    "budget": {"steps": 1},
-}
-
-
-def method(**params: Any) -> DefectMap:
-    return DefectMap(DefectMapParams(**{**TINY, **params}), Context())
+from pybench.types import InputError
+from tests.conformance.checks import Pictures
+from tests.unit.methods.defect_map_parts import PLANT, TINY, method
 
 
 def batch(images: Tensor) -> Batch:
@@ -54,121 +34,17 @@ def discs() -> Tensor:
     return (0.1 + brightness[:, None, None, None] * disc).expand(-1, 3, -1, -1).contiguous()
 
 
-def settled(network: nn.Module) -> nn.Module:
-    """In evaluation mode, with batch norms that have seen something and do something."""
-    generator = torch.Generator().manual_seed(0)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            for tensor, low, high in (
-                (module.running_mean, -0.2, 0.2),
-                (module.running_var, 0.5, 2.0),
-                (module.weight.data, 0.5, 1.5),
-                (module.bias.data, -0.5, 0.5),
-            ):
-                assert tensor is not None
-                tensor.copy_(low + (high - low) * torch.rand(tensor.shape, generator=generator))
-    return network.eval()
-
-
-# --- networks ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_large_kernel_encoder_has_the_papers_shapes() -> None:
-    with torch.device("meta"):
-        network = DefectPrediction(128, (2, 2, 18, 2), LARGE_KERNELS, "auto")
-        features = network.encoder(torch.empty(1, 6, 256, 256))
-        logits = network(torch.empty(1, 3, 256, 256), torch.empty(1, 3, 256, 256))
-    shapes = [tuple(feature.shape[1:]) for feature in features]
-    assert shapes == [(128, 128, 128), (128, 64, 64), (256, 32, 32), (512, 16, 16), (1024, 8, 8)]
-    assert logits.shape == (1, 1, 256, 256)
-    blocks = [module for module in network.modules() if isinstance(module, ParallelKernels)]
-    sizes = [block.large.weight.shape[-1] for block in blocks]
-    assert sizes == [31] * 2 + [29] * 2 + [27] * 18 + [13] * 2
-    assert all(block.small is not None and block.small.weight.shape[-2:] == (5, 5) for block in blocks)
-
-
-def test_a_folded_kernel_is_both_kernels_and_their_batch_norms() -> None:
-    torch.manual_seed(0)
-    block = settled(ParallelKernels(3, 9, "auto"))
-    assert isinstance(block, ParallelKernels)
-    images = torch.randn(2, 3, 12, 10)
-    expected = torch.zeros_like(images)
-    for part in (block.large, block.small):
-        assert part is not None
-        pad = part.weight.shape[-1] // 2
-        convolved = nn.functional.conv2d(images, part.weight, padding=pad, groups=3)
-        mean, variance = (stat.view(1, 3, 1, 1) for stat in (part.norm.running_mean, part.norm.running_var))
-        scale, shift = (value.view(1, 3, 1, 1) for value in (part.norm.weight, part.norm.bias))
-        expected = expected + (convolved - mean) / (variance + part.norm.eps).sqrt() * scale + shift
-    kernel = block.folded()
-    assert kernel.weight.shape == (3, 1, 9, 9)
-    torch.testing.assert_close(kernel(images), expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(block(images), expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("kernels", [LARGE_KERNELS, (3, 3, 3, 3)])
-def test_the_folded_network_gives_what_the_trained_one_gives(kernels: tuple[int, ...]) -> None:
-    torch.manual_seed(0)
-    network = settled(DefectPrediction(4, (1, 1, 2, 1), kernels, "auto"))
-    assert isinstance(network, DefectPrediction)
-    inference = folded(network)
-    assert not any(isinstance(module, ParallelKernels) for module in inference.modules())
-    assert sum(isinstance(module, FoldedKernel) for module in inference.modules()) == 5
-    assert sum(isinstance(module, ParallelKernels) for module in network.modules()) == 5
-    images, reconstructed = torch.rand(2, 2, 3, 64, 64)
-    with torch.no_grad():
-        torch.testing.assert_close(
-            inference(reconstructed, images), network(reconstructed, images), rtol=1e-4, atol=1e-4
-        )
-
-
-# --- training ---------------------------------------------------------------------------------------------------------
-
-
-def _copy(network: nn.Module) -> list[Tensor]:
-    return [parameter.detach().clone() for parameter in network.parameters()]
-
-
-def _equal(one: list[Tensor], other: list[Tensor]) -> bool:
-    return all(torch.equal(left, right) for left, right in zip(one, other, strict=True))
-
-
-def test_the_extractor_is_copied_before_the_step_and_not_trained() -> None:
-    made = method(deep_features="copied")
-    assert made.deep_features is not None
-    before = _copy(made.reconstruction.encoder)
-    assert not _equal(before, _copy(made.deep_features.extractor))
-    made.fit(PLANT.train)
-    assert _equal(before, _copy(made.deep_features.extractor))
-    assert not _equal(before, _copy(made.reconstruction.encoder))
-    assert all(parameter.grad is None for parameter in made.deep_features.extractor.parameters())
-
-
-def test_the_extractor_that_is_trained_keeps_its_own_parameters() -> None:
-    made = method(deep_features="trained")
-    assert made.deep_features is not None
-    own, encoder = _copy(made.deep_features.extractor), _copy(made.reconstruction.encoder)
-    made.fit(PLANT.train)
-    after = _copy(made.deep_features.extractor)
-    assert not _equal(own, after)
-    assert not _equal(encoder, after)
-    # One step of Adam moves no weight by more than the learning rate.
-    assert all(float((left - right).abs().max()) <= 1.001e-4 for left, right in zip(own, after, strict=True)), (
-        "it did not start from its own parameters"
-    )
-
-
 def test_the_losses_are_those_of_the_paper() -> None:
     made = method(ssim_weight=2.0, vision_weight=0.8, deep_weight=0.2)
-    images, spoilt = torch.rand(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    images, damaged = torch.rand(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     masks = torch.zeros(2, 64, 64, dtype=torch.bool)
     masks[0, :20] = True
-    terms = {name: term.item() for name, term in made.loss(images, spoilt, masks).items()}
+    terms = {name: term.item() for name, term in made.loss(images, damaged, masks).items()}
     assert made.deep_features is not None
     with torch.no_grad():
-        reconstructed, features = made.reconstruction(spoilt)
+        reconstructed, features = made.reconstruction(damaged)
         again = made.deep_features.extractor(reconstructed)
-        probability = made.prediction(reconstructed, spoilt).sigmoid()[:, 0].double().numpy()
+        probability = made.prediction(reconstructed, damaged).sigmoid()[:, 0].double().numpy()
     squared = ((reconstructed - images).double().numpy() ** 2).sum() / (2 * 64 * 64)
     assert terms["l2"] == pytest.approx(0.8 * squared, rel=1e-4)
     assert terms["ssim"] == pytest.approx(0.8 * 2 * (1 - float(ssim_map(reconstructed, images).mean())), rel=1e-4)
@@ -197,9 +73,6 @@ def test_the_learning_rate_falls_at_400_and_600_of_700_epochs() -> None:
     assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
-# --- synthesis --------------------------------------------------------------------------------------------------------
-
-
 def test_defects_are_blended_in_on_the_foregrounds_of_both_images(monkeypatch: pytest.MonkeyPatch) -> None:
     sources: list[Tensor] = []
 
@@ -212,10 +85,10 @@ def test_defects_are_blended_in_on_the_foregrounds_of_both_images(monkeypatch: p
     normal = discs()
     params = method(rotation=0, enhancement=0.2, foreground="threshold").params
     made = Synthesis(params, (normal * 255).round().to(torch.uint8))
-    images, spoilt, masks = made(batch(normal))
+    images, damaged, masks = made(batch(normal))
     torch.testing.assert_close(images, normal)
     assert masks.any((1, 2)).all()
-    for image, source, found, mask in zip(images, sources, spoilt, masks, strict=True):
+    for image, source, found, mask in zip(images, sources, damaged, masks, strict=True):
         for picture in (image, source):
             assert not (mask & ~foreground_mask(picture, "threshold")).any()
         assert torch.equal(found[:, ~mask], image[:, ~mask])
@@ -230,8 +103,8 @@ def test_foreign_textures_are_pasted_over_the_whole_image() -> None:
     made = Synthesis(method(anomaly_source="textures", rotation=0).params, (normal * 255).to(torch.uint8))
     anywhere = torch.zeros(64, 64, dtype=torch.bool)
     for seed in range(10):
-        images, spoilt, masks = made(Batch(normal, np.random.default_rng(seed), 0.0))
-        assert torch.equal((spoilt != images).any(1) & ~masks, torch.zeros_like(masks))
+        images, damaged, masks = made(Batch(normal, np.random.default_rng(seed), 0.0))
+        assert torch.equal((damaged != images).any(1) & ~masks, torch.zeros_like(masks))
         anywhere |= masks[0]
     assert (anywhere & ~foreground_mask(normal[0], "threshold")).any()
 
@@ -254,9 +127,6 @@ def test_enhancement_changes_contrast_and_channels_within_bounds() -> None:
     for changes in (contrasts - 1, shifts):
         assert -0.3 <= changes.min() < -0.1
         assert 0.1 < changes.max() <= 0.3
-
-
-# --- scores and parameters --------------------------------------------------------------------------------------------
 
 
 def test_the_image_score_is_the_maximum_of_the_mean_filtered_map() -> None:

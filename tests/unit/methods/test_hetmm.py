@@ -1,4 +1,4 @@
-"""HETMM (paper 003): its switches against loops over pixels, and the hot update."""
+"""HETMM: its switches against loops over pixels, and the hot update."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artificial defects of many kinds."""
+"""Synthetic anomalies of many kinds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pybench.training import varied_defects as recipe
-from pybench.training.synthesis import Textures
+from pybench.training.textures import Textures
 from pybench.training.varied_defects import varied_defects
 
 SIZE = 64
@@ -21,12 +21,12 @@ def images(count: int = 4) -> torch.Tensor:
 @pytest.mark.parametrize("seed", range(5))
 def test_pixels_outside_the_mask_stay_and_those_inside_change(seed: int) -> None:
     given = images(8)
-    spoilt, masks = varied_defects(given, np.random.default_rng(seed), TEXTURES)
-    assert spoilt.shape == given.shape
+    damaged, masks = varied_defects(given, np.random.default_rng(seed), TEXTURES)
+    assert damaged.shape == given.shape
     assert masks.shape == (8, SIZE, SIZE)
-    assert torch.equal(spoilt.movedim(1, -1)[~masks], given.movedim(1, -1)[~masks])
-    assert 0 <= spoilt.min() <= spoilt.max() <= 1
-    changed = (spoilt - given).abs().amax(1)
+    assert torch.equal(damaged.movedim(1, -1)[~masks], given.movedim(1, -1)[~masks])
+    assert 0 <= damaged.min() <= damaged.max() <= 1
+    changed = (damaged - given).abs().amax(1)
     assert float((changed[masks] > 0).float().mean()) > 0.99  # two regions may cancel where they overlap
 
 

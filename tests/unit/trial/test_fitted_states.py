@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from pybench.disk import size_limit
-from pybench.report import doctor
 from pybench.spec import TrialSpec
 from pybench.trial import fitted_states
 from pybench.trial.fitted_states import Origin
@@ -58,7 +57,7 @@ def test_of_trials_that_share_a_latency_that_which_is_measured_keeps_its_state()
         for of, images in reversed(trials[: best + 1]):  # the best first, and others do not take its place
             assert fitted_states.keep(of, STATE, images) == ""
         assert fitted_states.find(trials[best][0])[0] is not None
-    assert len(list(fitted_states.folder().glob("*.pt"))) == 1
+    assert len(list(fitted_states.FOLDER.path.glob("*.pt"))) == 1
     assert fitted_states.keep(trials[0][0], STATE, 10, is_measured=True) == ""
     assert fitted_states.find(trials[0][0])[0] is not None
 
@@ -84,7 +83,7 @@ def test_damage_is_found_and_made_good(damage: str) -> None:
 def test_the_least_recently_used_go_when_the_limit_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     methods = [f"method_{number}" for number in range(5)]
     fitted_states.keep(origin(method=methods[0]), STATE, 10)
-    taken = fitted_states.size()
+    taken = fitted_states.FOLDER.size()
     monkeypatch.setenv("PYBENCH_FITTED_GB", str(3.5 * taken / 2**30))
     for number, method in enumerate(methods[1:], start=1):
         fitted_states.keep(origin(method=method), STATE, 10)
@@ -92,7 +91,7 @@ def test_the_least_recently_used_go_when_the_limit_is_reached(monkeypatch: pytes
         fitted_states.find(origin(method=methods[0]))  # used just now
     there = [method for method in methods if fitted_states.find(origin(method=method))[0]]
     assert there == [methods[0], methods[3], methods[4]]
-    assert fitted_states.size() == 3 * taken
+    assert fitted_states.FOLDER.size() == 3 * taken
     monkeypatch.setenv("PYBENCH_FITTED_GB", str(taken / 2 / 2**30))
     assert "more than PYBENCH_FITTED_GB allows" in fitted_states.keep(origin("large"), {"t": torch.zeros(taken)}, 10)
 
@@ -104,7 +103,7 @@ def test_a_full_disk_is_remarked_and_leaves_nothing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch, "save", full)
     assert "No space left on device" in fitted_states.keep(origin(), STATE, 10)
     assert fitted_states.find(origin()) == (None, "none was kept")
-    assert {file.name for file in fitted_states.folder().iterdir()} == {"fitted.lock"}
+    assert {file.name for file in fitted_states.FOLDER.path.iterdir()} == {"fitted.lock"}
 
 
 def test_a_folder_that_cannot_be_made_is_remarked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +116,7 @@ def test_a_folder_that_cannot_be_made_is_remarked(tmp_path: Path, monkeypatch: p
 def test_the_variable_switches_it_off_and_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYBENCH_FITTED_GB", "0")
     assert fitted_states.keep(origin(), STATE, 10) == ""
-    assert not fitted_states.folder().exists()
-    assert doctor._fitted().status == "missing"
+    assert not fitted_states.FOLDER.path.exists()
     monkeypatch.setenv("PYBENCH_FITTED_GB", "much")
     with pytest.raises(InputError, match="PYBENCH_FITTED_GB: expected a number of gigabytes"):
         fitted_states.keep(origin(), STATE, 10)
-    assert doctor._fitted().status == "broken"

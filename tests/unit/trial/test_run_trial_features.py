@@ -88,7 +88,7 @@ def test_a_latency_never_comes_from_the_cache(jobs: list[Job], monkeypatch: pyte
     monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", "1")
     monkeypatch.setenv("PYBENCH_FITTED_GB", "1")
     assert run_trial(replace(jobs[0], keeps_state=True)).record.status == "ok"
-    kept = list(feature_cache.folder().glob("*.npy"))
+    kept = list(feature_cache.FOLDER.path.glob("*.npy"))
     for file in kept:
         os.utime(file, (1, 1))
     measured = measure.measure(jobs[0], LatencyProtocol(calls=30, seconds=0.1, processes=1, batch_sizes=()))

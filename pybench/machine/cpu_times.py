@@ -1,0 +1,33 @@
+"""Who uses the processors: CPU time of the whole machine and of this process."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+class CpuTimes:
+    """CPU seconds used by the whole machine and by this process, at one moment."""
+
+    def __init__(self, machine: float, own: float, moment: float) -> None:
+        self.machine, self.own, self.moment = machine, own, moment
+
+    @classmethod
+    def read(cls) -> CpuTimes:
+        try:
+            fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+            ticks = [int(field) for field in fields]
+            busy = sum(ticks[:3] + ticks[5:7]) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            busy = float("nan")
+        own = os.times()
+        return cls(busy, own.user + own.system, time.monotonic())
+
+    def share_of_others(self, before: CpuTimes, cores: int) -> float:
+        """Share of the machine's CPU time since ``before`` that went to other processes; 0 where it cannot be known."""
+        used = (self.machine - before.machine) - (self.own - before.own)
+        share = used / ((self.moment - before.moment) * cores)
+        return 0.0 if np.isnan(share) else max(0.0, share)

@@ -1,0 +1,40 @@
+"""The network of the backbone ``adapted``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pybench.backbones.adapted_network import AdaptedNetwork
+from pybench.backbones.filter_bank import CHANNELS
+from pybench.training import learning_rate
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where trained networks are kept."""
+    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "adapted"
+
+
+@pytest.fixture(autouse=True)
+def _short_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search for a learning rate that takes no longer than what these tests train."""
+    monkeypatch.setattr(learning_rate, "_STEPS", 4)
+
+
+def test_it_is_small() -> None:
+    assert sum(parameter.numel() for parameter in AdaptedNetwork(CHANNELS).parameters()) < 3_000_000
+
+
+def test_calibration_makes_outputs_even_whatever_the_input() -> None:
+    torch.manual_seed(0)
+    network = AdaptedNetwork(CHANNELS)
+    layers = [5 + 3 * torch.randn(4, CHANNELS, side, side) for side in (16, 8, 4)]
+    network.calibrate(layers)
+    outputs = network(layers)
+    for layer, given in zip(outputs, layers, strict=True):
+        torch.testing.assert_close(layer[:, :CHANNELS], given - given.mean((0, 2, 3), keepdim=True))
+        assert 0.25 < float(layer[:, CHANNELS:].detach().std()) < 0.35
