@@ -1,5 +1,5 @@
 #!/bin/bash
-# pybench on whole nodes of a Slurm cluster: sbatch docs/cluster/slurm.sh
+# pybench on whole nodes of a Slurm cluster: sbatch docs/guide/cluster/slurm.sh
 # symmetric-run starts Ray on every node, runs what follows the -- on the first one only, and ends Ray with it.
 #SBATCH --job-name=pybench
 #SBATCH --nodes=4
