@@ -21,10 +21,12 @@ myst_heading_anchors = 3
 suppress_warnings = ["misc.highlighting_failure"]  # YAML that holds expressions of GitHub Actions
 
 autodoc_default_options = {"exclude-members": "model_config", "member-order": "bysource"}
-autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
+autodoc_typehints = "signature"
+maximum_signature_line_length = 100
 autodoc_preserve_defaults = True
 
 html_theme = "furo"
 html_title = f"pybench {version}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -39,16 +40,24 @@ def methods() -> Iterator[str]:
     for name in registry.names("method"):
         method: type[Method] = registry.load("method", name)
         paper = f"{method.paper}, {method.paper.reference}" if method.paper.reference else str(method.paper)
-        yield from (f"## `{name}`", "", paper, "")
+        yield from (f"### `{name}`", "", paper, "")
         yield from table(("parameter", "default", "what it is"), parameters(method.Params))
 
 
 def parameters(model: type[MethodParams]) -> Iterator[tuple[str, str, str]]:
     """Name, default and description of each parameter."""
     for name, field in model.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        shown = "required" if default is PydanticUndefined else f"`{default}`" if default != "" else "empty"
-        yield f"`{name}`", shown, field.description or ""
+        yield f"`{name}`", default(field), field.description or ""
+
+
+def default(field: FieldInfo) -> str:
+    """A parameter's default as code; in words where it has none, or one that follows from other parameters."""
+    if field.default_factory_takes_validated_data:
+        return "set by others"
+    value = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "required"
+    return f"`{value!r}`" if isinstance(value, str) else f"`{value}`"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
