@@ -29,7 +29,7 @@ from pybench.images.geometry import Geometry
 from pybench.training.loop import Budget, stack
 from pybench.types import Context, Images
 
-# Artificial defects are not the real ones: features lean on the bank, which knows neither (docs/backbone.md).
+# Artificial defects are not the real ones: features lean on the bank, which knows neither (docs/results/backbones.md).
 _LEARNED_WEIGHT = 0.3
 
 # About the length of a place's other channels, which are differences to what is usual: methods that compare directions

@@ -50,7 +50,7 @@ def between(folder: Path, base: str, head: str, compare: Compare, report: Callab
             if repository.project(revision) != "pybench":
                 raise InputError(
                     f"{repository.top}: {revision} is not a source tree of pybench, which this command builds and "
-                    "compares; your own code is gated by the pytest fixture `gate` (docs/gate.md)"
+                    "compares; your own code is gated by the pytest fixture `gate` (docs/guide/gate.md)"
                 )
         notes = tuple(_notes(repository, of_base, of_head))
         with environments(report) as kept:
