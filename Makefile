@@ -4,17 +4,17 @@ BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint sanitize sanitize-threads bench gate gate-check scale gpu-check wheel clean
+.PHONY: help install run test lint docs sanitize sanitize-threads bench gate gate-check scale gpu-check wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
 
-install: .venv/installed  ## make .venv, build the native ops, install pybench (editable) with the test tools
+install: .venv/installed  ## make .venv, build the native ops, install pybench (editable) with the tools for tests and documentation
 
 .venv/installed: $(SOURCES)
 	@.ci/prepare $(PYTHON)
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
 	@touch $@
 
 run: install  ## the main job: MVTec AD's objects, rotated and cropped, with every method
@@ -28,6 +28,9 @@ lint: install  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: install  ## the documentation as a site in docs/_build/html; warnings are errors
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
 sanitize: install  ## the tests of the native ops under AddressSanitizer and UndefinedBehaviorSanitizer
 	.ci/sanitize address,undefined -n 2 --dist loadfile
 
@@ -37,7 +40,7 @@ sanitize-threads: install  ## what the native ops do on several threads, under T
 bench: install  ## the benchmarks of the native ops, each beside what a user would otherwise call; BENCH='-k NAME'
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-columns=min,median,iqr,rounds $(BENCH)
 
-gate: install  ## is a native op slower than in the revision that landed last? (docs/gate.md)
+gate: install  ## is a native op slower than in the revision that landed last? (docs/guide/gate.md)
 	.ci/gate
 
 gate-check: install  ## the gate on identical code and on planted slow-downs, 40 times; half an hour

@@ -1,7 +1,7 @@
 """The contract: what a dataset hands out, what a method and a metric are.
 
 Imports the standard library, numpy and pydantic only, so that ``pybench --help`` stays fast. The words are defined in
-``docs/architecture.md``.
+``docs/design/architecture.md``.
 """
 
 from __future__ import annotations

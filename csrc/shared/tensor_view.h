@@ -51,7 +51,7 @@ constexpr DataType dtype_of() {
   return {code, 8 * sizeof(Element), 1};
 }
 
-#ifdef PYBENCH_CUDA_ON_HOST  // the tests' build, in which kernels run on the CPU (docs/cuda.md)
+#ifdef PYBENCH_CUDA_ON_HOST  // the tests' build, in which kernels run on the CPU (docs/design/gpu.md)
 constexpr DeviceType kKernelDevice = kCPU;
 #else
 constexpr DeviceType kKernelDevice = kCUDA;

@@ -30,7 +30,7 @@ from pybench.training.batches import stack
 from pybench.training.budget import Budget
 from pybench.types import Context, Images
 
-# Synthetic anomalies are not the real ones: features lean on the bank, which knows neither (docs/backbone.md).
+# Synthetic anomalies are not the real ones: features lean on the bank, which knows neither (docs/results/backbones.md).
 _LEARNED_WEIGHT = 0.3
 
 # About the length of a place's other channels, which are differences to what is usual: methods that compare directions

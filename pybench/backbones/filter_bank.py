@@ -6,7 +6,7 @@ through a difference of Gaussians. Layer n (1 to 4, stride 2^(n+1) as in a ResNe
 respond, those of strides 2^(n-1) and 2^n, and the channels themselves. Logarithms make it see ratios of contrasts, and
 whitening (ZCA, fitted on the normal images) what is rare rather than what is large.
 
-Settings were chosen on the stand-in and on normal images with synthetic anomalies (figures: ``docs/backbone.md``).
+Settings were chosen on the stand-in and on normal images with synthetic anomalies: ``docs/results/backbones.md``.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def compare_revisions(
             if repository.project(revision) != "pybench":
                 raise InputError(
                     f"{repository.top}: {revision} is not a source tree of pybench, which this command builds and "
-                    "compares; your own code is gated by the pytest fixture `gate` (docs/gate.md)"
+                    "compares; your own code is gated by the pytest fixture `gate` (docs/guide/gate.md)"
                 )
         notes = tuple(_notes(repository, of_base, of_head))
         with environments(report) as cached:

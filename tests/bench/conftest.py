@@ -106,7 +106,7 @@ def _seconds(call: Call) -> float:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The table, in Markdown, as docs/benchmarks.md keeps it; further keys of ``extra_info`` are its last column."""
+    """The table, in Markdown, as docs/results/ops.md keeps it; further keys of ``extra_info`` are its last column."""
     if not _rows:
         return
     level = next(level for level, reason in backends()["mutual_match"].items() if not reason)

@@ -1,4 +1,4 @@
-"""Other builds of the extensions: with sanitizers (.ci/sanitize), and kernels for GPUs on the CPU (docs/cuda.md)."""
+"""Other builds of the extensions: with sanitizers (.ci/sanitize), and GPU kernels on the CPU (docs/design/gpu.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""depthwise_conv2d for GPUs, compiled to run on the CPU (docs/cuda.md)."""
+"""depthwise_conv2d for GPUs, compiled to run on the CPU (docs/design/gpu.md)."""
 
 from __future__ import annotations
 

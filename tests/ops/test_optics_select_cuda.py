@@ -1,4 +1,4 @@
-"""optics_select for GPUs, compiled to run on the CPU (docs/cuda.md), against the reference on the same distances."""
+"""optics_select for GPUs, run on the CPU (docs/design/gpu.md), against the reference on the same distances."""
 
 from __future__ import annotations
 

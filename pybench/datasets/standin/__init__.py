@@ -1,4 +1,4 @@
-"""A procedural stand-in for MVTec AD: fifteen drawn categories with MVTec's names and layout; see ``docs/standin.md``.
+"""A procedural stand-in for MVTec AD: fifteen drawn categories, its names and layout; see ``docs/guide/standin.md``.
 
 ``shapes`` holds signed distances; ``canvas`` pictures, random streams and noise; ``defects`` painters of structural
 defects; ``category`` what a category is and how it is rendered (its docstring shows how to write one, ``bottle`` is the
