@@ -201,7 +201,7 @@ def show(
     from pybench.results.store import find_runs
 
     results = [result for store in find_runs(run) for result in store.results()]
-    results = flat.keep(results, pairs("--filter", filter))
+    results = flat.filtered(results, pairs("--filter", filter))
     if format is ShowFormat.json:
         typer.echo(flat.to_json([flat.trial_object(result) for result in results]))
     elif format is ShowFormat.csv:

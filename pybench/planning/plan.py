@@ -17,13 +17,13 @@ from pybench.planning.strict_yaml import Document
 from pybench.planning.suite import (
     DatasetEntry,
     LatencyProtocol,
-    Limits,
+    TrialLimits,
     MethodEntry,
     Profile,
     ResourcesRequest,
     Suite,
 )
-from pybench.planning.trial_list import DatasetChoice, Listed, MethodChoice, Specs
+from pybench.planning.trial_list import DatasetChoice, SpecList, MethodChoice, Specs
 from pybench.records import Protocol, Resources, RtoOptions
 from pybench.registry import unknown
 from pybench.types import Dataset, InputError, Method, MethodParams
@@ -38,9 +38,9 @@ class Plan:
     suite: str
     title: str
     profile: str
-    specs: Specs | Listed
+    specs: Specs | SpecList
     latency: LatencyProtocol | None
-    limits: Limits
+    limits: TrialLimits
     data_root: Path | None
     notes: tuple[str, ...]
 
@@ -77,7 +77,7 @@ def plan(
     settings = _Overrides(overrides or {})
     protocol = settings.section("protocol", Protocol, {**suite.protocol.model_dump(), **changes.protocol})
     resources = _resources(settings.section("resources", ResourcesRequest, suite.resources.model_dump()), has_gpu)
-    limits = settings.section("limits", Limits, suite.limits.model_dump())
+    limits = settings.section("limits", TrialLimits, suite.limits.model_dump())
     seeds = settings.seeds("seeds", changes.seeds or suite.seeds)
     data_seeds = settings.seeds("data_seeds", suite.data_seeds)
     methods = []

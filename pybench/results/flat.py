@@ -86,7 +86,7 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def keep(results: Sequence[Result], filters: Mapping[str, str]) -> list[Result]:
+def filtered(results: Sequence[Result], filters: Mapping[str, str]) -> list[Result]:
     """The results whose flat row has, in every column named, one of the values given (separated by commas).
 
     A parameter or metric may be named without its ``params.`` or ``metrics.``.

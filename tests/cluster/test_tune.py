@@ -14,12 +14,12 @@ from pybench.executors.ray import RayExecutor
 from pybench.planning.suite import load_suite
 from pybench.results.store import Store
 from pybench.search.prepare import prepare
-from pybench.search.search import Sample, Search, Settings
+from pybench.search.search import Candidate, Search, Settings
 from tests.cluster.listeners import Quiet
 
 
 class Log(Quiet):
-    def sample(self, sample: Sample, best: Sample | None) -> None: ...
+    def sample(self, sample: Candidate, best: Sample | None) -> None: ...
 
 
 def test_ray_and_inline_search_alike(
@@ -43,7 +43,7 @@ def test_ray_and_inline_search_alike(
         data_root=data_root,
     )
 
-    def found(name: str, make: Callable[[], Executor]) -> list[Sample]:
+    def found(name: str, make: Callable[[], Executor]) -> list[Candidate]:
         settings = Settings(("pixel_auroc",), (), samples=5, batch=2, seed=1)
         search = Search(prepared.plan, prepared.space, settings, Store(tmp_path / name), make, Log())
         search.run(lambda: None)

@@ -11,13 +11,13 @@ import pytest
 
 from pybench import registry
 from pybench.executors import node, shipping
-from pybench.executors.demand import Needs
+from pybench.executors.demand import Demand
 from pybench.executors.node import Lacking, Order, Refused
 from pybench.images.loading import fingerprint
 from pybench.planning.plan import Plan, plan
 from pybench.planning.suite import load_suite
 from pybench.results.store import Store
-from pybench.run.job_factory import Jobs
+from pybench.run.job_factory import JobFactory
 from pybench.trial.run_trial import Job, Outcome
 from pybench.trial.samples import TrialData, load_samples
 from pybench.types import InputError, Sample
@@ -56,7 +56,7 @@ def planned(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) ->
 @pytest.fixture
 def job(planned: Callable[..., Plan], cache: Path, tmp_path: Path) -> Job:
     made = planned()
-    return Jobs(made, Store(tmp_path / "results" / "tiny")).make(made.specs[0])
+    return JobFactory(made, Store(tmp_path / "results" / "tiny")).make(made.specs[0])
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -231,24 +231,24 @@ def test_limits_say_what_a_trial_asks_for_and_are_no_part_of_its_key(
 ) -> None:
     plain, limited = planned(), planned(limits_gpus="0.25", limits_memory_gb="1.5")
     assert [spec.key() for spec in plain.specs] == [spec.key() for spec in limited.specs]
-    job = Jobs(limited, Store(tmp_path / "run")).make(limited.specs[0])
-    assert Needs.of(job) == Needs(1, 0, int(1.5 * 2**30))
+    job = JobFactory(limited, Store(tmp_path / "run")).make(limited.specs[0])
+    assert Demand.of(job) == Demand(1, 0, int(1.5 * 2**30))
     on_gpu = job.spec.model_copy(update={"resources": job.spec.resources.model_copy(update={"device": "cuda"})})
-    needs = Needs.of(replace(job, spec=on_gpu))
-    assert (needs.options()["num_gpus"], needs.options()["memory"]) == (0.25, 3 * 2**29)
-    assert needs.options()["runtime_env"]["env_vars"]["OPENBLAS_NUM_THREADS"] == "1"
-    assert str(needs) == "1 core, 0.25 GPU, 1.5 GB of memory"
-    assert needs.fit({"CPU": 1.0, "GPU": 1.0, "memory": 2.0**31})
-    assert not needs.fit({"CPU": 1.0, "memory": 2.0**31})
+    demand = Demand.of(replace(job, spec=on_gpu))
+    assert (demand.options()["num_gpus"], demand.options()["memory"]) == (0.25, 3 * 2**29)
+    assert demand.options()["runtime_env"]["env_vars"]["OPENBLAS_NUM_THREADS"] == "1"
+    assert str(demand) == "1 core, 0.25 GPU, 1.5 GB of memory"
+    assert demand.fits({"CPU": 1.0, "GPU": 1.0, "memory": 2.0**31})
+    assert not demand.fits({"CPU": 1.0, "memory": 2.0**31})
 
 
 def test_a_method_says_what_its_trials_need(job: Job) -> None:
     cls = registry.load("method", "difference")
-    assert Needs.of(job) == Needs(1, 0, 0)
-    assert "memory" not in Needs.of(job).options()
+    assert Demand.of(job) == Demand(1, 0, 0)
+    assert "memory" not in Demand.of(job).options()
     cls.memory_gb = 2
-    assert Needs.of(job).memory == 2 * 2**30
-    assert Needs.of(replace(job, memory_gb=1)).memory == 2**30
+    assert Demand.of(job).memory == 2 * 2**30
+    assert Demand.of(replace(job, memory_gb=1)).memory == 2**30
 
 
 @pytest.mark.parametrize(("value", "message"), [("1.5", "expected at most 1"), ("0", "greater than 0"), ("2", "")])

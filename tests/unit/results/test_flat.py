@@ -84,12 +84,12 @@ def test_rows_of_nothing() -> None:
     assert to_csv([]) == "\n"
 
 
-def test_keep_filters_by_column_parameter_and_several_values() -> None:
+def test_filtered_by_column_parameter_and_several_values() -> None:
     results = [result("a"), FAILED, result("c", params={"k": 2})]
-    assert flat.keep(results, {"method": "a,c", "k": "2"}) == [results[2]]
-    assert flat.keep(results, {"status": "failed"}) == [FAILED]
-    assert flat.keep(results, {"params.alpha": "0.5"}) == [FAILED]
-    assert flat.keep(results, {}) == results
+    assert flat.filtered(results, {"method": "a,c", "k": "2"}) == [results[2]]
+    assert flat.filtered(results, {"status": "failed"}) == [FAILED]
+    assert flat.filtered(results, {"params.alpha": "0.5"}) == [FAILED]
+    assert flat.filtered(results, {}) == results
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_keep_filters_by_column_parameter_and_several_values() -> None:
         ({"method": "a", "status": "failed"}, "leave no trial"),
     ],
 )
-def test_keep_says_what_is_wrong(filters: dict[str, str], message: str) -> None:
+def test_filtered_says_what_is_wrong(filters: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        flat.keep([result("a"), FAILED], filters)
+        flat.filtered([result("a"), FAILED], filters)
 
 
 def test_csv_reads_back() -> None:
