@@ -35,13 +35,13 @@ class Constraint:
         return measured[self.quantity] - self.bound
 
 
-def measured(latencies: Sequence[Latency]) -> dict[str, float]:
-    """Each quantity of what was measured at least once; the largest of several measurements counts."""
+def quantities_of(latencies: Sequence[Latency]) -> dict[str, float]:
+    """Each quantity of at least one latency; the largest of several measurements counts."""
     return {name: max(map(measure, latencies)) for name, measure in QUANTITIES.items()}
 
 
-def intervals(latencies: Sequence[Latency]) -> dict[str, tuple[float, float]]:
-    """The 95 % intervals of the quantities that have one; of several measurements that of the largest value."""
+def intervals_of(latencies: Sequence[Latency]) -> dict[str, tuple[float, float]]:
+    """The 95 % intervals of the quantities that have one; of several measurements that of the largest value counts."""
     found = {}
     for name, percentile in _PERCENTILES.items():
         largest = max(latencies, key=QUANTITIES[name])

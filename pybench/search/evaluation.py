@@ -15,7 +15,7 @@ from pybench.planning.search_space import scaled
 from pybench.planning.suite import LatencyProtocol
 from pybench.planning.trial_list import SpecList
 from pybench.records import Result
-from pybench.results import constraints
+from pybench.results.constraints import quantities_of
 from pybench.results.store import Store
 from pybench.run import run_plan
 from pybench.search.candidate import Candidate
@@ -114,4 +114,4 @@ def _take_latencies(candidate: Candidate, results: Sequence[Result]) -> None:
     if failures:
         candidate.state, candidate.reason = "failed", f"latency: {failures[0].status}: {failures[0].reason}"
     else:
-        candidate.measured = constraints.measured([result.latency for result in results if result.latency is not None])
+        candidate.measured = quantities_of([result.latency for result in results if result.latency is not None])

@@ -21,7 +21,7 @@ from pybench.records import Outcome, Result
 from pybench.report import front_plot
 from pybench.report.label_placement import place
 from pybench.results.store import Store
-from tests.unit.report.candidates import FIVE, candidate, changed, select
+from tests.unit.report.detectors import FIVE, detector, changed, select
 
 # --- the picture ----------------------------------------------------------------------------------------------------
 
@@ -32,7 +32,7 @@ def many(count: int) -> list[Result]:
     for number in range(count):
         p95, memory = float(np.exp(rng.normal(3.5, 0.9))), float(rng.uniform(400, 4000))
         values = list(np.clip(0.6 + 0.08 * math.log(p95) + rng.normal(0, 0.02, 3), 0, 1))
-        made = candidate(("padim", "patchcore", "hetmm")[number % 3], values, p95, memory, params={"k": number})
+        made = detector(("padim", "patchcore", "hetmm")[number % 3], values, p95, memory, params={"k": number})
         results += made
     return results
 
@@ -67,7 +67,7 @@ def test_places_are_beside_their_markers_where_there_is_room() -> None:
 
 
 def test_a_picture_without_limits_or_of_one_latency() -> None:
-    for results in (FIVE, candidate("a", 0.5, 10)):
+    for results in (FIVE, detector("a", 0.5, 10)):
         assert front_plot.draw(select(results)).axes
 
 
@@ -160,7 +160,7 @@ def test_what_is_wrong_is_one_line(
 
 
 def test_a_picture_is_of_one_table(run: Path, tmp_path: Path) -> None:
-    keep(run, changed(candidate("a", 0.9), profile="paper"))
+    keep(run, changed(detector("a", 0.9), profile="paper"))
     done = invoke(run, "--plot", tmp_path / "front.svg")
     assert done.exit_code == 2
     assert "--plot draws one table, and here are 2; choose with --filter" in done.stderr

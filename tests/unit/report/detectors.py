@@ -1,4 +1,4 @@
-"""Trials of candidates with their latencies, as a run would leave them behind, to choose among."""
+"""Trials of detectors with their latencies, as a run would leave them behind, to choose among."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ METRICS = (METRIC, "image_auroc", "overkill_rate")
 Values = float | Sequence[float | None] | None
 
 
-def candidate(
+def detector(
     method: str,
     values: Values,
     p95: float | None = 10.0,
@@ -26,7 +26,7 @@ def candidate(
     latency: dict[str, Any] | None = None,
     **record: Any,
 ) -> list[Result]:
-    """The trials of one candidate: a value for each seed, the same in every category; no p95 is no latency."""
+    """The trials of one detector: a value for each seed, the same in every category; no p95 is no latency."""
     made = []
     for category in categories:
         for seed, value in enumerate(values if isinstance(values, Sequence) else [values]):
@@ -70,9 +70,9 @@ def select(results: Sequence[Result], *limits: str, metric: str = METRIC) -> Sel
 
 # Accuracy, p95 and memory; what is in the front was found by hand.
 FIVE = [
-    *candidate("exact", 0.90, 20, 1000),
-    *candidate("fast", 0.85, 10, 2000),
-    *candidate("beaten_by_fast", 0.85, 12, 2500),
-    *candidate("small", 0.80, 30, 500),
-    *candidate("looks_as_exact", 0.8999, 25, 1000),
+    *detector("exact", 0.90, 20, 1000),
+    *detector("fast", 0.85, 10, 2000),
+    *detector("beaten_by_fast", 0.85, 12, 2500),
+    *detector("small", 0.80, 30, 500),
+    *detector("looks_as_exact", 0.8999, 25, 1000),
 ]
