@@ -17,13 +17,13 @@ from pybench.planning.strict_yaml import Document
 from pybench.planning.suite import (
     DatasetEntry,
     LatencyProtocol,
-    TrialLimits,
     MethodEntry,
     Profile,
     ResourcesRequest,
     Suite,
+    TrialLimits,
 )
-from pybench.planning.trial_list import DatasetChoice, SpecList, MethodChoice, Specs
+from pybench.planning.trial_list import DatasetChoice, MethodChoice, SpecList, Specs
 from pybench.records import Protocol, Resources, RtoOptions
 from pybench.registry import unknown
 from pybench.types import Dataset, InputError, Method, MethodParams

@@ -166,8 +166,10 @@ def _select(results: Sequence[Result], metric: str, constraints: tuple[Constrain
 def _detectors(
     results: Sequence[Result], metric: str, constraints: tuple[Constraint, ...]
 ) -> tuple[list[Detector], list[str]]:
-    """The columns of a table as detectors, and the notes on their means. Means are over the categories in which all that
-    can be chosen have a value."""
+    """The columns of a table as detectors, and the notes on their means.
+
+    Means are over the categories in which all detectors that can be chosen have a value.
+    """
     columns = columns_of(result.record.spec for result in results)
     own = {column.key: [r for r in results if column_key(r.record.spec) == column.key] for column in columns}
     there = {result.record.spec.category for result in results if result.record.metrics.get(metric) is not None}
@@ -227,7 +229,7 @@ def _is_uncertain(
 
 
 def _with_front(detectors: Sequence[Detector], higher: bool) -> list[Detector]:
-    """Marks those that no other beats in the metric as it is shown, p95 and memory together, whatever the constraints."""
+    """Marks those that no other beats in the metric as it is shown, p95 and memory together, without constraints."""
     able = [i for i, one in enumerate(detectors) if one.value.value is not None and one.measured]
     found = pareto.front([_goodness(detectors[i], higher)[:3] for i in able])
     front = {able[position] for position in found}

@@ -27,8 +27,7 @@ class JobFactory:
         self._assets: dict[str, dict[str, str]] = {}
 
     def check(self) -> None:
-        """Check that weights, data and settings can be used, before anything runs. Generated data is made later, when it
-        is needed.
+        """Check that weights, data and settings can be used, before anything runs; generated data is made later.
 
         Raises:
             InputError: something cannot be used.

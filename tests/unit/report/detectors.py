@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
+from rich.console import Console
+
 from pybench.records import Latency, Record, Resources, Result, Timing, TrialSpec
+from pybench.report.best import print_selections
 from pybench.report.selection import Selection, selections
 from pybench.results.constraints import parse
 
@@ -66,6 +70,12 @@ def changed(results: Sequence[Result], **spec: Any) -> list[Result]:
 def select(results: Sequence[Result], *limits: str, metric: str = METRIC) -> Selection:
     (selection,) = selections(results, metric, parse(limits, "--under"))
     return selection
+
+
+def printed(selection: Selection, width: int = 140) -> str:
+    text = io.StringIO()
+    print_selections(Console(file=text, width=width), [selection])
+    return text.getvalue()
 
 
 # Accuracy, p95 and memory; what is in the front was found by hand.

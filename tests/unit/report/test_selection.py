@@ -1,28 +1,19 @@
-"""Which candidate of a run is taken: limits, the front, who is not eligible, and how sure the answer is."""
+"""Which detector of a run is taken: constraints, the front, who is not eligible, and how sure the answer is."""
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from rich.console import Console
 
 from pybench.records import Result
-from pybench.report.best import answer, print_selections, to_markdown
-from pybench.report.selection import Candidate, Selection, selections
+from pybench.report.best import answer
+from pybench.report.selection import Detector, Selection, selections
 from pybench.types import InputError
-from tests.unit.report.detectors import FIVE, METRIC, detector, changed, measurement, select
+from tests.unit.report.detectors import FIVE, METRIC, changed, detector, measurement, printed, select
 
 
-def named(selection: Selection, label: str) -> Candidate:
+def named(selection: Selection, label: str) -> Detector:
     (found,) = [one for one in selection.detectors if one.label == label]
     return found
-
-
-def printed(selection: Selection, width: int = 140) -> str:
-    text = io.StringIO()
-    print_selections(Console(file=text, width=width), [selection])
-    return text.getvalue()
 
 
 def test_a_front_by_hand() -> None:
@@ -206,18 +197,3 @@ def test_what_is_asked_for_must_be_there() -> None:
         selections(FIVE, "aupro", ())
     with pytest.raises(InputError, match=r"mine: not installed here, .* --plugins"):
         selections(changed(detector("a", 0.9), metrics=("mine",)), "mine", ())
-
-
-@pytest.mark.parametrize("width", [72, 100, 120])
-def test_the_table_fits_and_loses_nothing(width: int) -> None:
-    text = printed(select(FIVE, "latency_p95_ms<=22"), width)
-    table = text.partition("candidate")[2].partition("in %")[0]
-    assert max(map(len, table.splitlines())) <= width
-    for value in ("exact *", "90.0", "20.0", "1000", "85.0", "2500", "over latency_p95_ms<=22 by 8"):
-        assert value in text
-
-
-def test_markdown_has_the_best_in_bold() -> None:
-    lines = to_markdown([select(FIVE)]).splitlines()
-    assert "| **exact** | **90.0** | **10.0** | **20.0** | **18.0 to 20.0** | **1000** | **o** | **best** |" in lines
-    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1

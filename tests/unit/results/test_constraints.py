@@ -1,21 +1,19 @@
-"""Limits on latency and memory as they are written, and the Pareto front."""
+"""Constraints on latency and memory as they are written."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from pybench.results import pareto
 from pybench.results.constraints import parse
 from pybench.types import InputError
 
 
-def test_limits() -> None:
+def test_constraints_are_read() -> None:
     first, second = parse(["latency_p95_ms<=20", " peak_memory_mb <= 1e3 "], "--under")
     assert str(first) == "latency_p95_ms<=20"
     assert first.excess({"latency_p95_ms": 25.0}) == 5
     assert second.excess({"peak_memory_mb": 1000.0}) == 0
+    assert parse([str(first), str(second)], "--under") == parse([f"{first}, {second}"], "--under") == (first, second)
 
 
 @pytest.mark.parametrize("option", ["--constraint", "--under"])
@@ -41,18 +39,3 @@ def test_what_is_wrong_in_a_limit_is_named(text: str, message: str, option: str)
 def test_a_quantity_is_limited_once() -> None:
     with pytest.raises(InputError, match="--under latency_p95_ms<=4: latency_p95_ms is limited already"):
         parse(["latency_p95_ms<=3", "latency_p95_ms<=4"], "--under")
-
-
-def test_a_front_by_hand() -> None:
-    points = [(3, 1), (2, 2), (1, 3), (2, 1), (1, 1), (2, 2)]
-    assert pareto.front(points) == [0, 1, 2, 5]
-    assert pareto.front([]) == []
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), max_size=12))
-def test_each_point_is_in_the_front_or_beaten_by_one_of_it(points: list[tuple[int, int, int]]) -> None:
-    front = set(pareto.front(points))
-    for i, point in enumerate(points):
-        above = [j for j in front if points[j] != point and all(a >= b for a, b in zip(points[j], point, strict=True))]
-        assert (i in front) == (not above)

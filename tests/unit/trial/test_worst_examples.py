@@ -27,7 +27,7 @@ from pybench.trial.worst_examples import Gallery
 from pybench.types import Prediction, Sample
 from tests.conftest import PLUGIN
 from tests.unit.pictures import save
-from tests.unit.run.test_run_plan import Log
+from tests.unit.run.running import Log
 
 SIDE = 32
 KEPT = Path(__file__).parents[1] / "results" / "kept_records"
@@ -156,7 +156,7 @@ def run_one(data_root: Path, plugins: Path, write_suite: Callable[..., Path], tm
         planned = plan(
             *load_suite(str(write_suite("showing", categories="[lid]"))), profile="paper", data_root=data_root
         )
-        (result,) = run(planned, Store(tmp_path / "run"), InlineExecutor, force=True, listener=Log())
+        (result,) = run(planned, Store(tmp_path / "run"), InlineExecutor(), force=True, listener=Log())
         return result.record
 
     return go
