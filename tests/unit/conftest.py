@@ -30,7 +30,7 @@ def make_plan(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) 
 def tunable_suite(
     plugins: Path, write_suite: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A suite of one category, on the guarded data set, with a method that is to be tuned; the cache is the test's own."""
+    """A suite of one category, on the guarded data set, with a method to tune; the cache is the test's own."""
     monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path / "cache"))
     (plugins / "methods" / "tunable.py").write_text(METHOD)
     (plugins / "datasets").mkdir()

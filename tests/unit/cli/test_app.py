@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import pybench
 from tests.unit.cli.invoked import invoke
 
 COMMANDS = (
@@ -53,3 +54,11 @@ def test_examples_name_real_options() -> None:
     for command, (options, _, _) in helps.items():
         own = [line for line in lines if command not in ("", "data") and f"pybench {command} " in line]
         assert {word for line in own for word in OPTION.findall(line)} <= set(OPTION.findall(options))
+
+
+def test_the_version_is_printed_without_a_heavy_library() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "pybench", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"pybench {pybench.__version__}\n"
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert not imported & {"torch", "ray", "numpy", "pydantic", "rich"}
