@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pybench import registry
+from pybench.executors import shipping
 from pybench.planning.plan import Plan, plan
 from pybench.planning.suite import load_suite
 from pybench.results.store import Store
@@ -17,7 +18,8 @@ from pybench.trial.run_trial import Job
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache of a node that has no data of its own."""
+    """The cache of a node that has no data of its own, and has run no trial before."""
+    monkeypatch.setattr(shipping, "_last", {})
     monkeypatch.delenv("PYBENCH_DATA", raising=False)
     monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"

@@ -22,7 +22,7 @@ import time
 import torch
 from pydantic import Field
 
-from pybench.geometry import Geometry
+from pybench.images.geometry import Geometry
 from pybench.types import Citation, Method, MethodParams, Prediction
 
 
