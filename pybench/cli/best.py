@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
+from pybench.cli import completion
+from pybench.cli.errors import EXIT_FAILED
 from pybench.cli.options import (
-    EXIT_FAILED,
-    Plugins,
+    PluginsOption,
     RunFilter,
     RunName,
     ShowFormat,
     ShowFormatOption,
     add_plugins,
-    console,
     pairs,
 )
+from pybench.cli.output import console
 
 EXAMPLES = (
     'pybench best mvtec_rto --under "latency_p95_ms<=20, peak_memory_mb<=4096"',
@@ -28,7 +29,9 @@ EXAMPLES = (
 
 def best(
     run: RunName,
-    metric: Annotated[str, typer.Option(metavar="NAME", help="What decides.")] = "aupro_30",
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="What decides.", autocompletion=completion.metrics)
+    ] = "aupro_30",
     under: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,7 +45,7 @@ def best(
     ] = None,
     format: ShowFormatOption = ShowFormat.table,
     filter: RunFilter = None,
-    plugins: Plugins = None,
+    plugins: PluginsOption = None,
 ) -> None:
     """Which method and settings of a run to take: the best that keeps limits on latency and memory.
 
@@ -52,7 +55,7 @@ def best(
     from pybench.results.constraints import parse
     from pybench.types import InputError
 
-    limits = parse([text for given in under or [] for text in given.split(",")], "--under")
+    constraints = parse(under or [], "--under")
     if plot is not None:
         from pybench.report import front_plot
 
@@ -65,7 +68,7 @@ def best(
     from pybench.results.store import find_runs
 
     results = [result for store in find_runs(run) for result in store.results()]
-    found = selections(filtered(results, pairs("--filter", filter)), metric, limits)
+    found = selections(filtered(results, pairs("--filter", filter)), metric, constraints)
     if plot is not None:
         if len(found) > 1:
             tables = "; ".join(selection.place for selection in found)

@@ -9,16 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pybench.cli.options import (
-    EXIT_FAILED,
-    DataRoot,
-    FilterOption,
-    ProfileOption,
-    SetOption,
-    complain,
-    console,
-    pairs,
-)
+from pybench.cli import completion
+from pybench.cli.errors import EXIT_FAILED, complain
+from pybench.cli.options import DataRoot, FilterOption, ProfileOption, SetOption, pairs
+from pybench.cli.output import console
 
 if TYPE_CHECKING:
     from pybench.gate.process import Side
@@ -47,7 +41,11 @@ def gate(
     ] = "worktree",
     suite: Annotated[
         str | None,
-        typer.Option(metavar="SUITE", help="Measure the methods of this suite (file or name), not the native ops."),
+        typer.Option(
+            metavar="SUITE",
+            help="Measure the methods of this suite (file or name), not the native ops.",
+            autocompletion=completion.suites,
+        ),
     ] = None,
     case: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Measure this case only. Repeatable; default: all.")

@@ -7,31 +7,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pybench.cli import completion
+from pybench.cli.errors import EXIT_FAILED, interruptible
 from pybench.cli.options import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
     AddressOption,
     DataRoot,
     ExecutorName,
     ExecutorOption,
     FilterOption,
     OtherDatasets,
-    Plugins,
-    ProfileName,
+    PluginsOption,
     ProfileOption,
     SetOption,
     ShowFormat,
     ShowFormatOption,
     add_plugins,
-    complain,
-    console,
-    executor_maker,
-    pairs,
     writable,
 )
+from pybench.cli.output import console, print_notes, print_place
+from pybench.cli.planning import check_address, new_executor, plan_options, plan_suite
 
 if TYPE_CHECKING:
-    from pybench.planning.plan import Plan
     from pybench.records import Latency, LatencyFailure, Result
 
 EXAMPLES = (
@@ -45,7 +41,11 @@ EXAMPLES = (
 def latency(
     what: Annotated[
         str,
-        typer.Argument(metavar="SUITE|RUN", help="A suite, or the folder of a run (its name, where no suite has it)."),
+        typer.Argument(
+            metavar="SUITE|RUN",
+            help="A suite, or the folder of a run (its name, where no suite has it).",
+            autocompletion=completion.suites_and_runs,
+        ),
     ],
     profile: ProfileOption = None,
     filter: FilterOption = None,
@@ -57,15 +57,15 @@ def latency(
     address: AddressOption = None,
     force: Annotated[bool, typer.Option("--force", help="Measure anew what was measured with this code.")] = False,
     format: ShowFormatOption = ShowFormat.table,
-    plugins: Plugins = None,
+    plugins: PluginsOption = None,
 ) -> None:
     """Measure how long single images take: of a suite's methods, fitted on their largest category, or of a run's.
 
     For a run, --profile says how long is measured, and --filter takes what `pybench show` takes. Exit codes: 0 all
     were measured, 1 one failed, 2 unusable input, 130 interrupted.
     """
-    filters, overrides = pairs("--filter", filter), pairs("--set", set)
-    make_executor = executor_maker(executor, address)
+    options = plan_options(profile, filter, set, data_root)
+    check_address(executor, address)
     add_plugins(plugins)
     from pybench.records import LatencyFailure
     from pybench.report.progress import RunProgress
@@ -73,49 +73,26 @@ def latency(
     from pybench.run.latencies import find_run, measure_plan, plan_of_run
     from pybench.types import InputError
 
-    messages = console(stderr=True)
     store = find_run(what)
     if store is None:
-        plan = _of_suite(what, profile, filters, overrides, data_root, dataset)
+        plan = plan_suite(what, dataset, options)
         store = Store(writable(out / plan.suite))
-    elif overrides or dataset:
+    elif options["overrides"] or dataset:
         raise InputError(f"{what} is a run: --set and --dataset are for suites")
     else:
-        plan = plan_of_run(store, profile.value if profile else None, filters, data_root)
-    for note in plan.notes:
-        messages.print(note, markup=False, highlight=False, soft_wrap=not messages.is_terminal)
-    try:
-        with RunProgress(plan.specs, messages) as progress:
-            measured = measure_plan(plan, store, make_executor, force=force, listener=progress)
-    except KeyboardInterrupt:
-        complain(f"interrupted; what was measured is kept in {store.folder}")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        plan = plan_of_run(store, options["profile"], options["filters"], data_root)
+    messages = console(stderr=True)
+    print_notes(messages, plan.notes)
+    with (
+        interruptible(f"what was measured is kept in {store.folder}"),
+        RunProgress(plan.specs, messages) as progress,
+        new_executor(executor, address) as lazy,
+    ):
+        measured = measure_plan(plan, store, lazy, force=force, listener=progress)
     _show(measured, store.results(), format)
-    messages.print(f"latencies: {store.folder}", markup=False, highlight=False, soft_wrap=True)
+    print_place(messages, "latencies", store.folder)
     if any(isinstance(one, LatencyFailure) and one.status != "skipped" for one in measured):
         raise typer.Exit(EXIT_FAILED)
-
-
-def _of_suite(
-    suite: str,
-    profile: ProfileName | None,
-    filters: dict[str, str],
-    overrides: dict[str, str],
-    data_root: Path | None,
-    datasets: list[str] | None,
-) -> Plan:
-    from pybench.planning.plan import plan
-    from pybench.planning.suite import load_suite, on_other_datasets
-
-    loaded, document = load_suite(suite)
-    return plan(
-        on_other_datasets(loaded, datasets) if datasets else loaded,
-        document,
-        profile=profile.value if profile else None,
-        filters=filters,
-        overrides=overrides,
-        data_root=data_root,
-    )
 
 
 def _show(measured: list[Latency | LatencyFailure], results: list[Result], format: ShowFormat) -> None:

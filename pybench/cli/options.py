@@ -1,4 +1,4 @@
-"""What the commands of ``pybench.cli.app`` have in common: exit codes, error messages, options, consoles.
+"""The arguments and options that commands share, and how their values are read.
 
 Imports nothing but typer at its top, so that ``--help`` answers at once.
 """
@@ -8,40 +8,11 @@ from __future__ import annotations
 import enum
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.console import Console
-
-    from pybench.executors import Executor
-
-EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
-_PLAIN_WIDTH = 120  # of output that goes to a file or a pipe
-
-
-class Commands(TyperGroup):
-    """Bad input is a message and exit code 2, Ctrl-C is exit code 130; anything else unexpected keeps its traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            complain("interrupted")
-            raise typer.Exit(EXIT_INTERRUPTED) from None
-        except (typer.Exit, typer.Abort):
-            raise
-        except Exception as error:
-            from pybench.types import InputError
-
-            if not isinstance(error, InputError):
-                raise
-            complain(str(error))
-            raise typer.Exit(EXIT_INPUT) from None
+from pybench.cli import completion
 
 
 class ProfileName(enum.StrEnum):
@@ -68,7 +39,12 @@ class ShowFormat(enum.StrEnum):
 
 
 SuiteName = Annotated[
-    str, typer.Argument(metavar="SUITE", help="A suite's file, or the name of one that comes with pybench.")
+    str,
+    typer.Argument(
+        metavar="SUITE",
+        help="A suite's file, or the name of one that comes with pybench.",
+        autocompletion=completion.suites,
+    ),
 ]
 ProfileOption = Annotated[
     ProfileName | None,
@@ -103,6 +79,7 @@ OtherDatasets = Annotated[
     typer.Option(
         metavar="NAME[:CATEGORY,...]",
         help="Run the suite's methods on this dataset instead of its own. Repeatable.",
+        autocompletion=completion.datasets,
     ),
 ]
 ShowFormatOption = Annotated[
@@ -121,7 +98,7 @@ DataRoot = Annotated[
         help="Folder that holds one folder per dataset. Without it, mvtec suites run on a drawn stand-in.",
     ),
 ]
-Plugins = Annotated[
+PluginsOption = Annotated[
     Path | None,
     typer.Option(
         exists=True,
@@ -133,31 +110,16 @@ Plugins = Annotated[
 DatasetOption = Annotated[
     list[str] | None, typer.Option(metavar="OPTION=VALUE", help="An option of the dataset. Repeatable.")
 ]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name below results/.")]
+RunName = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A run's folder, or its name below results/.", autocompletion=completion.runs),
+]
 RunFilter = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=VALUE", help="Keep these trials: method, status, params.NAME, ...; a,b keeps both. Repeatable."
     ),
 ]
-
-
-def new_app(help: str, *examples: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
-    """A group of commands whose help ends with examples."""
-    return typer.Typer(
-        help=help,
-        epilog=with_examples(*examples),
-        cls=cls,
-        add_completion=False,
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
-
-
-def with_examples(*lines: str) -> str:
-    """An epilog that keeps its lines (which is what ``\\b`` is for)."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def pairs(option: str, given: list[str] | None) -> dict[str, str]:
@@ -202,51 +164,3 @@ def writable(folder: Path) -> Path:
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder}: this folder cannot be written to")
     return folder
-
-
-def print_list(rows: list[dict[str, Any]], format: ListFormat) -> None:
-    """Rows of equal columns on standard output."""
-    from pybench.report.listing import print_rows
-    from pybench.results.flat import to_json
-
-    if format is ListFormat.json:
-        typer.echo(to_json(rows))
-    else:
-        print_rows(console(), rows)
-
-
-def console(stderr: bool = False) -> Console:
-    """A console as wide as the terminal; ``COLUMNS`` sets the width where there is none."""
-    from rich.console import Console
-
-    made = Console(stderr=stderr)
-    if not made.is_terminal and "COLUMNS" not in os.environ:
-        made.width = _PLAIN_WIDTH
-    return made
-
-
-def executor_maker(name: ExecutorName, address: str | None) -> Callable[[], Executor]:
-    """Makes the executor when it is called: Ray takes seconds to start, and a run may have nothing left to do.
-
-    Raises:
-        typer.BadParameter: an address for an executor that has none.
-    """
-    if address is not None and name is not ExecutorName.ray:
-        raise typer.BadParameter(f"--address needs --executor ray, not {name.value}")
-
-    def make() -> Executor:
-        if name is ExecutorName.inline:
-            from pybench.executors.inline import InlineExecutor
-
-            return InlineExecutor()
-        from pybench.executors.ray import RayExecutor
-
-        return RayExecutor(address)
-
-    return make
-
-
-def complain(message: str) -> None:
-    """An error on standard error: one red block."""
-    first, *rest = message.splitlines() or [""]
-    typer.secho("\n".join([f"error: {first}", *(f"       {line}" for line in rest)]), fg=typer.colors.RED, err=True)

@@ -13,7 +13,7 @@ from pybench.types import Method
 
 
 @dataclass(frozen=True)
-class Needs:
+class Demand:
     """Cores, GPUs (or a share of one) and bytes of memory; 0 asks for none in particular."""
 
     cores: int
@@ -21,8 +21,8 @@ class Needs:
     memory: int
 
     @classmethod
-    def of(cls, job: Job) -> Needs:
-        """What the suite's limits say for a job, else what its method says."""
+    def of(cls, job: Job) -> Demand:
+        """The demand of a job: what the suite's limits set, else what its method asks for."""
         method: type[Method] = registry.load("method", job.spec.method)
         gpus = method.gpus if job.gpus is None else job.gpus
         memory = method.memory_gb if job.memory_gb is None else job.memory_gb
@@ -30,8 +30,8 @@ class Needs:
         return cls(resources.threads, gpus if resources.device == "cuda" else 0, int(memory * 2**30))
 
     @classmethod
-    def there(cls, node: Mapping[str, float]) -> Needs:
-        """All that a node has; ``node`` maps Ray's names to amounts."""
+    def all_of(cls, node: Mapping[str, float]) -> Demand:
+        """Everything that a node has; ``node`` maps Ray's names of resources to amounts."""
         return cls(int(node.get("CPU", 0)), node.get("GPU", 0), int(node.get("memory", 0)))
 
     def __str__(self) -> str:
@@ -40,10 +40,10 @@ class Needs:
         parts += [f"{self.memory / 2**30:.3g} GB of memory"] if self.memory else []
         return ", ".join(parts)
 
-    def fit(self, node: Mapping[str, float]) -> bool:
-        """Whether a node that runs nothing else has all of it."""
-        there = Needs.there(node)
-        return there.cores >= self.cores and there.gpus >= self.gpus and there.memory >= self.memory
+    def fits(self, node: Mapping[str, float]) -> bool:
+        """Whether an idle node has enough for this demand."""
+        whole = Demand.all_of(node)
+        return whole.cores >= self.cores and whole.gpus >= self.gpus and whole.memory >= self.memory
 
     def options(self) -> dict[str, Any]:
         """As options of a Ray task."""

@@ -1,4 +1,4 @@
-"""What a worker of a cluster does before it runs a trial: it sees that its node has the same sources and the data."""
+"""What a worker of a cluster does before it runs a trial: it checks that its node has the same sources and the data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from pybench import registry
 from pybench.disk.paths import cache_folder
 from pybench.executors import shipping
-from pybench.executors.shipping import Plugins, Shipment
+from pybench.executors.shipping import PackedPlugins, Shipment
 from pybench.records import Outcome, now
 from pybench.trial.code_version import code_version
 from pybench.trial.job import Job
@@ -22,12 +22,12 @@ from pybench.types import InputError
 
 @dataclass(frozen=True)
 class Lacking:
-    """The node has not the data of the trial: the driver is to send it along."""
+    """The node does not have the data of the trial: the driver has to send it."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The trial must not run on this node, because its sources are others than the driver's."""
+    """The trial must not run on this node, because the node's sources differ from the driver's."""
 
     node: str
     reason: str
@@ -38,7 +38,7 @@ class Order:
     """A job as it travels, with what the node may lack. ``stream`` gives the chunks of the shipment's files."""
 
     job: Job
-    plugins: Sequence[Plugins]
+    plugins: Sequence[PackedPlugins]
     shipment: Shipment | None
     stream: Iterable[bytes]
 

@@ -19,7 +19,7 @@ import ray
 from ray import ObjectRefGenerator
 from ray.exceptions import NodeDiedError, RayError
 
-from pybench.executors.demand import Needs
+from pybench.executors.demand import Demand
 from pybench.executors.node import Refused
 from pybench.executors.ray_task import Depot, Sent, SentBack, Task, locked_trial, lost_latency, measured_latency
 from pybench.machine.environment import usable_cores
@@ -36,7 +36,7 @@ class RayExecutor:
     """Keeps a bounded window of tasks in flight, so that jobs are made no earlier than they are needed.
 
     A trial whose worker or node dies is begun again, at most three times; one that runs longer than it may is stopped
-    with its worker. A node that has other sources than the driver, or does not answer, is told of and not used again;
+    with its worker. A node that has other sources than the driver, or does not answer, is reported and not used again;
     one that lacks the data is sent it.
 
     Args:
@@ -56,7 +56,7 @@ class RayExecutor:
         self._latency = ray.remote(max_retries=0)(measured_latency)
         self._depot = Depot()
         self._avoided: dict[str, str] = {}  # reasons by the node's id
-        self._trials: dict[Needs, Any] = {}  # of needs that a node had: where it is lost, another may come
+        self._trials: dict[Demand, Any] = {}  # of demands that a node could meet once: if it is lost, another may come
         self._alive: dict[str, dict[str, float]] = {}
         self._looked_at_nodes = self._looked_for_late = -math.inf
 
@@ -98,13 +98,13 @@ class RayExecutor:
             whole = {"num_cpus": largest.get("CPU", 1), "num_gpus": largest.get("GPU", 0)}
             task = self._latency.options(**whole, **self._elsewhere())
             try:
-                told = ray.get(task.remote(job, self._depot.plugins(job.plugins), sent, protocol))
+                answer = ray.get(task.remote(job, self._depot.plugins(job.plugins), sent, protocol))
             except RayError as error:
                 return lost_latency(job, started, error)
-            if isinstance(told, Latency | LatencyFailure):
-                return told
-            if isinstance(told, SentBack) and isinstance(told.why, Refused):
-                self._refuse(told)
+            if isinstance(answer, Latency | LatencyFailure):
+                return answer
+            if isinstance(answer, SentBack) and isinstance(answer.why, Refused):
+                self._refuse(answer)
             else:
                 sent = self._depot.data(job)
 
@@ -126,7 +126,7 @@ class RayExecutor:
             return
         for node_id in gone:
             self._avoid(node_id, f"node {node_id} does not answer any more; what it had begun is begun again")
-        self._trials = {needs: self._with_options(needs) for needs in self._trials}
+        self._trials = {demand: self._with_options(demand) for demand in self._trials}
         for stream, task in list(in_flight.items()):
             if task.begun is None or task.begun.node_id in gone:
                 ray.cancel(stream, force=True)
@@ -138,24 +138,24 @@ class RayExecutor:
                     in_flight[self._submit(task)] = task
 
     def _submit(self, task: Task) -> ObjectRefGenerator:
-        job, told = task.job, task.sent_back
-        if told is not None and isinstance(told.why, Refused):
-            self._refuse(told)
+        job, sent_back = task.job, task.sent_back
+        if sent_back is not None and isinstance(sent_back.why, Refused):
+            self._refuse(sent_back)
         if job.progress_folder is not None:
             with contextlib.suppress(OSError):  # its checkpoints' folder tells a node that it sees this disk
                 job.progress_folder.parent.mkdir(parents=True, exist_ok=True)
         sent = self._depot.data(job) if task.lacks_data else None
-        return self._trial_with(Needs.of(job), job).remote(pickle.dumps(job), self._depot.plugins(job.plugins), sent)
+        return self._trial_with(Demand.of(job), job).remote(pickle.dumps(job), self._depot.plugins(job.plugins), sent)
 
-    def _trial_with(self, needs: Needs, job: Job) -> Any:
+    def _trial_with(self, demand: Demand, job: Job) -> Any:
         """The remote function with its options, which take longer to make than a task to send."""
-        if needs not in self._trials:
+        if demand not in self._trials:
             self._nodes(job)
-            self._trials[needs] = self._with_options(needs)
-        return self._trials[needs]
+            self._trials[demand] = self._with_options(demand)
+        return self._trials[demand]
 
-    def _with_options(self, needs: Needs) -> Any:
-        return self._trial.options(**needs.options(), **self._elsewhere())
+    def _with_options(self, demand: Demand) -> Any:
+        return self._trial.options(**demand.options(), **self._elsewhere())
 
     def _nodes(self, job: Job) -> list[dict[str, float]]:
         """What the nodes have that could run a job if they ran nothing else.
@@ -163,12 +163,12 @@ class RayExecutor:
         Raises:
             InputError: there is none, so that the job would wait for ever.
         """
-        needs = Needs.of(job)
+        demand = Demand.of(job)
         alive = _alive()
-        found = [alive[name] for name in alive.keys() - self._avoided.keys() if needs.fit(alive[name])]
+        found = [alive[name] for name in alive.keys() - self._avoided.keys() if demand.fits(alive[name])]
         if not found:
-            have = "; ".join(str(Needs.there(resources)) for resources in alive.values())
-            asked = f"{needs} (resources.threads, limits.gpus, limits.memory_gb)"
+            have = "; ".join(str(Demand.all_of(resources)) for resources in alive.values())
+            asked = f"{demand} (resources.threads, limits.gpus, limits.memory_gb)"
             problem = (
                 f"no node of this cluster can run {job.spec.method}, which asks for {asked}; the nodes have: {have}"
             )
@@ -180,10 +180,11 @@ class RayExecutor:
         names = ",".join(self._avoided)
         return {"label_selector": {"ray.io/node-id": f"!in({names})"}} if names else {}
 
-    def _refuse(self, told: SentBack) -> None:
-        if told.node_id not in self._avoided and isinstance(told.why, Refused):
-            reason = f"node {told.why.node} is refused: {told.why.reason}; install the same pybench on every node"
-            self._avoid(told.node_id, reason)
+    def _refuse(self, sent_back: SentBack) -> None:
+        if sent_back.node_id not in self._avoided and isinstance(sent_back.why, Refused):
+            why = sent_back.why
+            reason = f"node {why.node} is refused: {why.reason}; install the same pybench on every node"
+            self._avoid(sent_back.node_id, reason)
             self._trials.clear()
 
     def _avoid(self, node_id: str, reason: str) -> None:

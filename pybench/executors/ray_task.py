@@ -18,7 +18,7 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from pybench.executors import node, shipping
 from pybench.executors.node import Lacking, Order, Refused
-from pybench.executors.shipping import Plugins, Shipment
+from pybench.executors.shipping import PackedPlugins, Shipment
 from pybench.latency.measure import failure, measure
 from pybench.machine.machine_lock import machine_lock
 from pybench.planning.suite import LatencyProtocol
@@ -36,7 +36,7 @@ _SHIPMENTS = 2  # kept for nodes that ask next: trials go category by category
 
 @dataclass(frozen=True)
 class Begun:
-    """What a trial says first: where (the machine's name, and Ray's of the node) and when it was begun."""
+    """A trial's first message: where it was begun (the machine's name, and Ray's id of the node) and when."""
 
     node: str
     node_id: str
@@ -45,7 +45,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class SentBack:
-    """What a trial says where it does not run: why, and on which of Ray's nodes."""
+    """The message of a trial that cannot run on its node: why, and Ray's id of the node."""
 
     why: Lacking | Refused
     node_id: str
@@ -63,10 +63,10 @@ class Depot:
     """What the driver holds in Ray's object store for nodes to fetch."""
 
     def __init__(self) -> None:
-        self._plugins: dict[tuple[Path, ...], ObjectRef[list[Plugins]]] = {}
+        self._plugins: dict[tuple[Path, ...], ObjectRef[list[PackedPlugins]]] = {}
         self._shipments: dict[str, Sent] = {}
 
-    def plugins(self, folders: tuple[Path, ...]) -> ObjectRef[list[Plugins]]:
+    def plugins(self, folders: tuple[Path, ...]) -> ObjectRef[list[PackedPlugins]]:
         """The folders of plug-ins with all that is in them."""
         if folders not in self._plugins:
             self._plugins[folders] = ray.put([shipping.pack_plugins(folder) for folder in folders])
@@ -102,23 +102,23 @@ class Task:
         return time.monotonic() > self.deadline
 
     def next(self, stream: ObjectRefGenerator) -> Outcome | None:
-        """Take what the task tells: its outcome, or None where it goes on, or has to be begun again."""
+        """Read the task's next message: its outcome, or None if it goes on or has to be begun again."""
         try:
-            told = pickle.loads(ray.get(next(stream)))
+            message = pickle.loads(ray.get(next(stream)))
         except RayTaskError as error:
             if any(sign in str(error) for sign in _WITHOUT_PYBENCH):
                 raise _without_pybench(error) from error
             raise  # run_trial catches what a method raises: this is a defect of pybench, and must be seen
         except RayError as error:
             return self.lost(error)
-        if isinstance(told, Begun):
-            self.begun, self.deadline = told, time.monotonic() + 60 * self.job.minutes
+        if isinstance(message, Begun):
+            self.begun, self.deadline = message, time.monotonic() + 60 * self.job.minutes
             return None
-        if isinstance(told, SentBack):
-            self.begun, self.deadline, self.sent_back = None, math.inf, told
-            self.lacks_data |= isinstance(told.why, Lacking)
+        if isinstance(message, SentBack):
+            self.begun, self.deadline, self.sent_back = None, math.inf, message
+            self.lacks_data |= isinstance(message.why, Lacking)
             return None
-        outcome: Outcome = told
+        outcome: Outcome = message
         return outcome.after(self.earlier)
 
     def lost(self, error: RayError) -> Outcome | None:
@@ -160,27 +160,27 @@ def _without_pybench(error: RayTaskError) -> InputError:
     return InputError(f"node {node} cannot load pybench ({text.splitlines()[-1]}); install the same one on every node")
 
 
-def locked_trial(job: bytes, plugins: list[Plugins], sent: Sent | None) -> Iterator[bytes]:
-    """What a worker does: tells that it begins (``Begun``), then the outcome, or why it sends the trial back.
+def locked_trial(job: bytes, plugins: list[PackedPlugins], sent: Sent | None) -> Iterator[bytes]:
+    """What a worker does: it sends ``Begun``, then the outcome, or ``SentBack`` if the trial cannot run there.
 
-    The job comes and all is told pickled: Ray's own pickler takes several times as long for what is not bytes.
+    The job and the messages travel pickled: Ray's own pickler takes several times as long for what is not bytes.
     """
     with machine_lock(exclusive=False):
         yield pickle.dumps(Begun(platform.node(), ray.get_runtime_context().get_node_id(), now()))
-        told = node.trial(_order(pickle.loads(job), plugins, sent))
-        yield pickle.dumps(told if isinstance(told, Outcome) else _sent_back(told))
+        result = node.trial(_order(pickle.loads(job), plugins, sent))
+        yield pickle.dumps(result if isinstance(result, Outcome) else _sent_back(result))
 
 
 def measured_latency(
-    job: Job, plugins: list[Plugins], sent: Sent | None, protocol: LatencyProtocol
+    job: Job, plugins: list[PackedPlugins], sent: Sent | None, protocol: LatencyProtocol
 ) -> Latency | LatencyFailure | SentBack:
-    """The same for a latency measurement, which tells no beginning."""
+    """The same for a latency measurement, which sends no ``Begun``."""
     started = now()
     try:
-        told = node.prepared(_order(job, plugins, sent))
+        prepared = node.prepared(_order(job, plugins, sent))
     except Exception as error:
         return failure(job, started, *status_and_reason(error), traceback.format_exc())
-    return measure(told, protocol) if isinstance(told, Job) else _sent_back(told)
+    return measure(prepared, protocol) if isinstance(prepared, Job) else _sent_back(prepared)
 
 
 def lost_latency(job: Job, started: str, error: RayError) -> LatencyFailure:
@@ -195,7 +195,7 @@ def lost_latency(job: Job, started: str, error: RayError) -> LatencyFailure:
     return failure(job, started, status, _first_line(error), str(error))
 
 
-def _order(job: Job, plugins: list[Plugins], sent: Sent | None) -> Order:
+def _order(job: Job, plugins: list[PackedPlugins], sent: Sent | None) -> Order:
     """Chunks are fetched one after another, when they are written."""
     if sent is None:
         return Order(job, plugins, None, ())

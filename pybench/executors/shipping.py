@@ -49,7 +49,7 @@ class Shipment:
 
 
 @dataclass(frozen=True)
-class Plugins:
+class PackedPlugins:
     """A folder of plug-ins with all that is in it; ``folder`` is where the driver has it."""
 
     folder: Path
@@ -74,10 +74,10 @@ def pack(samples: TrialData) -> tuple[Shipment, dict[str, Path]]:
     return Shipment(contents(files), moved), files
 
 
-def pack_plugins(folder: Path) -> Plugins:
+def pack_plugins(folder: Path) -> PackedPlugins:
     """A folder of plug-ins as it travels."""
     files = _plugin_files(folder)
-    return Plugins(folder, contents(files), b"".join(chunks(files)))
+    return PackedPlugins(folder, contents(files), b"".join(chunks(files)))
 
 
 def contents(files: Mapping[str, Path]) -> Contents:
@@ -165,7 +165,7 @@ def receive(shipment: Shipment, stream: Iterable[bytes], known_as: str) -> Trial
     return _moved(shipment.samples, lambda path: folder / path)
 
 
-def place_plugins(plugins: Plugins) -> Path:
+def place_plugins(plugins: PackedPlugins) -> Path:
     """The plug-ins' folder on this node: the driver's where the same files lie there, else one in the cache.
 
     Raises:

@@ -1,6 +1,6 @@
 """Runs an order in a fresh process and waits for the answer; see ``pybench.latency.worker``.
 
-The process is this Python with this environment, told how many threads its libraries may start.
+The process is this Python with this environment, and with a limit on the threads that its libraries may start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pybench.latency.worker import Failed, Fit, Time
 from pybench.machine.environment import THREAD_VARIABLES
 from pybench.records import Status
 
-_LAST_WORDS = 4000  # characters of what the process said
+_LAST_OUTPUT = 4000  # characters of the process's output that an error keeps
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -46,8 +46,8 @@ def ask(order: Fit | Time, threads: int, kind: type[Answer]) -> Answer:
         try:
             content = (folder / "answer.json").read_bytes()
         except FileNotFoundError:
-            words = (folder / "said").read_text(errors="replace")[-_LAST_WORDS:]
-            raise MeasurementError(*ending, words) from None
+            output = (folder / "output").read_text(errors="replace")[-_LAST_OUTPUT:]
+            raise MeasurementError(*ending, output) from None
     try:
         return kind.model_validate_json(content)
     except ValidationError:
@@ -56,13 +56,13 @@ def ask(order: Fit | Time, threads: int, kind: type[Answer]) -> Answer:
 
 
 def _run(folder: Path, threads: int, minutes: float) -> tuple[Status, str]:
-    """Run the process to its end; says what it means where it left no answer."""
+    """Run the process to its end; returns the status and reason that apply if it left no answer."""
     command = [sys.executable, "-P", "-m", "pybench.latency.worker", str(folder)]
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
     with (
-        (folder / "said").open("wb") as said,
+        (folder / "output").open("wb") as output,
         # Its standard input stays open for as long as this process lives.
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said, env=environment) as process,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment) as process,
     ):
         try:
             code = process.wait(None if math.isinf(minutes) else 60 * minutes)

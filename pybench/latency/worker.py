@@ -3,7 +3,7 @@
 FOLDER/order          what to do, pickled by the process that waits for it (``pybench.latency.fresh_process``)
 FOLDER/answer.json    what came of it; once calls are timed, it is written anew for each batch size that is tried
 
-It ends when its standard input is closed: whoever waited for it is gone.
+It ends when its standard input is closed: the process that waited for it is gone.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Failed(BaseModel):
 
 def main(folder: Path) -> None:
     """Do what the order says."""
-    threading.Thread(target=_end_with_the_one_who_waits, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
     def answer(content: BaseModel) -> None:
         atomic_files.write(folder / "answer.json", content.model_dump_json().encode())
@@ -126,7 +126,8 @@ def main(folder: Path) -> None:
         answer(Failed(status=status, reason=reason, traceback=traceback.format_exc()))
 
 
-def _end_with_the_one_who_waits() -> None:
+def _exit_with_parent() -> None:
+    """End this process when its standard input is closed, because the process that waits for it is gone."""
     sys.stdin.buffer.read()
     os._exit(1)
 
@@ -236,7 +237,7 @@ def _with_stages(call: Callable[[int], None], order: Time, clock: _Clock) -> tup
 def _repeated(
     call: Callable[[int], None], order: Time, clock: _Clock, after: Callable[[int], None] = lambda number: None
 ) -> list[float]:
-    """Milliseconds of calls, as many as the order says. ``call`` and ``after`` it are told its number."""
+    """Milliseconds of as many calls as the order asks for. ``call``, and ``after`` it, get the number of the call."""
     samples: list[float] = []
     started = time.perf_counter()
     while len(samples) < order.least or (len(samples) < order.calls and time.perf_counter() - started < order.seconds):

@@ -69,7 +69,7 @@ def pack_templates(templates: Tensor, precision: Precision = "full") -> Template
     Args:
         templates: features of the normal images.
         precision: ``reduced`` keeps components in 16 bits, which halves the memory and shortens matching
-            (docs/benchmarks.md). It takes float32. Rounding changes a distance by about 1e-5 (standard deviation) and
+            (docs/results/ops.md). It takes float32. Rounding changes a distance by about 1e-5 (standard deviation) and
             by at most sqrt(C) / 2^15 on the CPU, in fixed point; by at most 2^-10 on a GPU, in float16.
 
     Raises:

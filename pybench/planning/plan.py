@@ -10,8 +10,8 @@ from pybench import registry
 from pybench.planning.choices import Resolution, dataset_choices, method_choices
 from pybench.planning.overrides import Overrides
 from pybench.planning.strict_yaml import Document
-from pybench.planning.suite import LatencyProtocol, Limits, Profile, ResourcesRequest, Suite
-from pybench.planning.trial_list import ListedSpecs, Specs
+from pybench.planning.suite import LatencyProtocol, Profile, ResourcesRequest, Suite, TrialLimits
+from pybench.planning.trial_list import SpecList, Specs
 from pybench.registry import unknown
 from pybench.spec import Protocol, Resources
 from pybench.types import InputError
@@ -24,9 +24,9 @@ class Plan:
     suite: str
     title: str
     profile: str
-    specs: Specs | ListedSpecs
+    specs: Specs | SpecList
     latency: LatencyProtocol | None
-    limits: Limits
+    limits: TrialLimits
     data_root: Path | None
     notes: tuple[str, ...]
 
@@ -62,7 +62,7 @@ def plan(
     settings = Overrides(overrides or {})
     protocol = settings.section("protocol", Protocol, {**suite.protocol.model_dump(), **changes.protocol})
     resources = _resources(settings.section("resources", ResourcesRequest, suite.resources.model_dump()), has_gpu)
-    limits = settings.section("limits", Limits, suite.limits.model_dump())
+    limits = settings.section("limits", TrialLimits, suite.limits.model_dump())
     seeds = settings.seeds("seeds", changes.seeds or suite.seeds)
     data_seeds = settings.seeds("data_seeds", suite.data_seeds)
     resolution = Resolution(document, profile, changes, settings)

@@ -69,7 +69,7 @@ class ResourcesRequest(_Strict):
     backend: Literal["auto", "cuda", "avx512", "avx2", "portable", "reference"] = "auto"
 
 
-class Limits(_Strict):
+class TrialLimits(_Strict):
     """What a trial may use; no part of its key, because no result depends on it."""
 
     minutes: float = Field(1440, gt=0, description="a trial that runs longer is stopped and recorded as a timeout")
@@ -113,7 +113,7 @@ class Suite(_Strict):
     protocol: Protocol = Protocol()
     latency: LatencyProtocol | None = LatencyProtocol()
     resources: ResourcesRequest = ResourcesRequest()
-    limits: Limits = Limits()
+    limits: TrialLimits = TrialLimits()
     profiles: dict[ProfileName, Profile] = {}
 
 

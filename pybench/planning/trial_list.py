@@ -158,8 +158,8 @@ class Specs(Sequence[TrialSpec]):
         return [0, *accumulate(len(dataset.categories) * per_category for dataset in self.datasets)]
 
 
-class ListedSpecs(tuple[TrialSpec, ...]):
-    """Specs in a list of their own, for plans that are not a product of choices."""
+class SpecList(tuple[TrialSpec, ...]):
+    """Trials that are listed one by one, for a plan that is no product of choices."""
 
     def of_each_method(self) -> list[TrialSpec]:
         """All specs."""

@@ -1,4 +1,4 @@
-"""How a selection is told: the answer in a sentence or two, then the candidates, then notes."""
+"""A selection for readers and programs: the answer in a sentence or two, then the detectors, then notes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rich.text import Text
 
 from pybench.report.markdown import pipe_table
 from pybench.report.names import metric_words, two_lines
-from pybench.report.selection import Candidate, Margin, Selection
+from pybench.report.selection import Detector, Margin, Selection
 from pybench.report.table import milliseconds
-from pybench.results.constraints import QUANTITIES, Limit
+from pybench.results.constraints import QUANTITIES, Constraint
 
 _FRONT = "o"
 _REASON = ("", "verdict")
@@ -28,7 +28,7 @@ def print_selections(console: Console, selections: Iterable[Selection]) -> None:
         console.print(_table(selection, reasons=console.width >= _WIDE))
         lines = [_legend(selection), *selection.facts, *_notes(selection)]
         if console.width < _WIDE:
-            lines[:0] = [f"{one.label}: {_reason(one, selection)}" for one in selection.candidates]
+            lines[:0] = [f"{one.label}: {_reason(one, selection)}" for one in selection.detectors]
         for line in lines:
             console.print(Text(line, style="dim"), soft_wrap=not console.is_terminal)
         console.print()
@@ -43,11 +43,11 @@ def _table(selection: Selection, reasons: bool) -> Table:
         table.add_column(
             "\n".join(head), justify="left" if is_text else "right", no_wrap=not is_text, vertical="bottom"
         )
-    for candidate in selection.candidates:
-        cells = _cells(candidate, selection)[: len(heads)]
-        if candidate is selection.best:
+    for detector in selection.detectors:
+        cells = _cells(detector, selection)[: len(heads)]
+        if detector is selection.best:
             cells[0] += " *"
-        style = "bold green" if candidate is selection.best else "" if candidate.fits else "dim"
+        style = "bold green" if detector is selection.best else "" if detector.fits else "dim"
         table.add_row(*(Text(cell, style=style) for cell in cells))
     return table
 
@@ -57,9 +57,9 @@ def to_markdown(selections: Iterable[Selection]) -> str:
     lines = []
     for selection in selections:
         rows = []
-        for candidate in selection.candidates:
-            cells = _cells(candidate, selection)
-            rows.append([f"**{cell}**" if cell else "" for cell in cells] if candidate is selection.best else cells)
+        for detector in selection.detectors:
+            cells = _cells(detector, selection)
+            rows.append([f"**{cell}**" if cell else "" for cell in cells] if detector is selection.best else cells)
         lines += [f"### {selection.title}", "", answer(selection), ""]
         heads = [" ".join(head).strip() for head in _heads(selection)]
         lines += [*pipe_table(heads, rows, texts=(0, len(heads) - 1)), ""]
@@ -74,12 +74,12 @@ def selection_object(selection: Selection) -> dict[str, Any]:
         "title": selection.title,
         "metric": selection.metric,
         "higher_is_better": selection.higher_is_better,
-        "limits": [str(limit) for limit in selection.limits],
+        "limits": [str(constraint) for constraint in selection.constraints],
         "answer": answer(selection),
         "best": selection.best.label if selection.best else None,
         "closest": selection.closest.label if selection.closest else None,
         "margin": margin_object(margin) if margin else None,
-        "candidates": [candidate_object(candidate, selection) for candidate in selection.candidates],
+        "candidates": [detector_object(detector, selection) for detector in selection.detectors],
         "facts": selection.facts,
         "notes": _notes(selection),
     }
@@ -96,31 +96,31 @@ def margin_object(margin: Margin) -> dict[str, Any]:
     }
 
 
-def candidate_object(candidate: Candidate, selection: Selection) -> dict[str, Any]:
-    """A candidate as JSON-ready data."""
+def detector_object(detector: Detector, selection: Selection) -> dict[str, Any]:
+    """A detector as JSON-ready data."""
     return {
-        "candidate": candidate.label,
-        "status": _status(candidate, selection),
-        "reason": _reason(candidate, selection),
-        "pareto_front": candidate.in_front,
-        "value": _share(candidate.value.value),
-        "spread": _share(candidate.value.spread),
-        "seeds": len(candidate.by_seed),
-        **{name: candidate.measured.get(name) for name in QUANTITIES},
-        **{f"{name}_interval": candidate.intervals.get(name) for name in ("latency_p50_ms", "latency_p95_ms")},
-        "flags": candidate.flags,
-        "method": candidate.spec.method,
-        "params": candidate.spec.params,
-        "resources": candidate.spec.resources.model_dump(mode="json"),
+        "candidate": detector.label,
+        "status": _status(detector, selection),
+        "reason": _reason(detector, selection),
+        "pareto_front": detector.in_front,
+        "value": _share(detector.value.value),
+        "spread": _share(detector.value.spread),
+        "seeds": len(detector.by_seed),
+        **{name: detector.measured.get(name) for name in QUANTITIES},
+        **{f"{name}_interval": detector.intervals.get(name) for name in ("latency_p50_ms", "latency_p95_ms")},
+        "flags": detector.flags,
+        "method": detector.spec.method,
+        "params": detector.spec.params,
+        "resources": detector.spec.resources.model_dump(mode="json"),
     }
 
 
 def rows(selections: Iterable[Selection]) -> list[dict[str, Any]]:
-    """One flat row per candidate, for CSV."""
+    """One flat row per detector, for CSV."""
     flat = []
     for selection in selections:
-        for candidate in selection.candidates:
-            spec, data = candidate.spec, candidate_object(candidate, selection)
+        for detector in selection.detectors:
+            spec, data = detector.spec, detector_object(detector, selection)
             ends: dict[str, float | None] = {}
             for name in ("latency_p50_ms", "latency_p95_ms"):
                 low, high = data.pop(f"{name}_interval") or (None, None)
@@ -137,10 +137,10 @@ def answer(selection: Selection) -> str:
     best, metric = selection.best, " ".join(metric_words(selection.metric))
     if best is None:
         return _no_answer(selection)
-    within = f" within {_limits(selection.limits)}" if selection.limits else ""
+    within = f" within {_joined(selection.constraints)}" if selection.constraints else ""
     text = f"On {selection.place} {best.label} is best: {metric} {best.value}{within}"
     if selection.margin is None:
-        only = "the only candidate" if len(selection.candidates) == 1 else "the only one that can be chosen"
+        only = "the only candidate" if len(selection.detectors) == 1 else "the only one that can be chosen"
         return f"{text}; {only}.{_doubts(best)}"
     return f"{text}, {_lead(best, selection.margin)}.{_doubts(best)}"
 
@@ -149,16 +149,17 @@ def _no_answer(selection: Selection) -> str:
     closest = selection.closest
     if closest is None:
         return f"On {selection.place} nothing can be chosen: no candidate is eligible."
-    by = " and ".join(f"{limit.quantity} {_excess(closest, limit)}" for limit in closest.broken)
-    return f"On {selection.place} nothing keeps {_limits(selection.limits)}: {closest.label} comes closest, with {by}."
+    by = " and ".join(f"{constraint.quantity} {_excess(closest, constraint)}" for constraint in closest.broken)
+    wanted = _joined(selection.constraints)
+    return f"On {selection.place} nothing keeps {wanted}: {closest.label} comes closest, with {by}."
 
 
-def _excess(candidate: Candidate, limit: Limit) -> str:
-    value, over = candidate.measured[limit.quantity], limit.excess(candidate.measured)
-    return f"{_plain(limit.quantity, value)}, {_amount(over)} ({_amount(100 * over / limit.bound)} %) over"
+def _excess(detector: Detector, constraint: Constraint) -> str:
+    value, over = detector.measured[constraint.quantity], constraint.excess(detector.measured)
+    return f"{_plain(constraint.quantity, value)}, {_amount(over)} ({_amount(100 * over / constraint.bound)} %) over"
 
 
-def _lead(best: Candidate, margin: Margin) -> str:
+def _lead(best: Detector, margin: Margin) -> str:
     other = margin.runner_up
     if best.value.rounded != other.value.rounded:
         lead = f"{margin.points:.1f} points better than {other.label}"
@@ -169,14 +170,14 @@ def _lead(best: Candidate, margin: Margin) -> str:
         shared = "one seed" if margin.seeds else "no seed"
         return f"{lead}; they have {shared} in common, so how much of that is chance is not known"
     low, high = margin.interval
-    told = "the seeds tell them apart" if margin.tells_apart else "the seeds do not tell them apart"
-    return f"{lead}; {told} (95 % interval of the difference over {margin.seeds} seeds: {low:.1f} to {high:.1f})"
+    verdict = "the seeds tell them apart" if margin.tells_apart else "the seeds do not tell them apart"
+    return f"{lead}; {verdict} (95 % interval of the difference over {margin.seeds} seeds: {low:.1f} to {high:.1f})"
 
 
-def _doubts(best: Candidate) -> str:
+def _doubts(best: Detector) -> str:
     doubts = [
-        f" It keeps {limit} as measured, but the upper end of the 95 % interval, {_upper(best, limit)}, does not."
-        for limit in best.uncertain
+        f" It keeps {one} as measured, but the upper end of the 95 % interval, {_upper(best, one)}, does not."
+        for one in best.uncertain
     ]
     return "".join([*doubts, *([" Its latency was flagged (!), see below."] if best.flags else [])])
 
@@ -194,45 +195,43 @@ def _heads(selection: Selection) -> list[tuple[str, str]]:
     ]
 
 
-def _cells(candidate: Candidate, selection: Selection) -> list[str]:
-    measured, interval = candidate.measured, candidate.intervals.get("latency_p95_ms")
-    flag = "!" if candidate.flags else ""
+def _cells(detector: Detector, selection: Selection) -> list[str]:
+    measured, interval = detector.measured, detector.intervals.get("latency_p95_ms")
+    flag = "!" if detector.flags else ""
     return [
-        candidate.label,
-        str(candidate.value),
+        detector.label,
+        str(detector.value),
         milliseconds(measured["latency_p50_ms"]) if measured else "",
         milliseconds(measured["latency_p95_ms"]) + flag if measured else "",
         " to ".join(map(milliseconds, interval)) if interval else "",
         f"{measured['peak_memory_mb']:.0f}" if measured else "",
-        _FRONT if candidate.in_front else "",
-        _reason(candidate, selection),
+        _FRONT if detector.in_front else "",
+        _reason(detector, selection),
     ]
 
 
-def _status(candidate: Candidate, selection: Selection) -> str:
-    if candidate.fits:
-        return "best" if candidate is selection.best else "eligible"
-    return "not eligible" if candidate.unfit else "over a limit"
+def _status(detector: Detector, selection: Selection) -> str:
+    if detector.fits:
+        return "best" if detector is selection.best else "eligible"
+    return "not eligible" if detector.unfit else "over a limit"
 
 
-def _reason(candidate: Candidate, selection: Selection) -> str:
+def _reason(detector: Detector, selection: Selection) -> str:
     """Why it is the best, or is not."""
-    if candidate.unfit:
-        return f"not eligible: {candidate.unfit}"
-    if candidate.broken:
+    if detector.unfit:
+        return f"not eligible: {detector.unfit}"
+    if detector.broken:
         return "over " + ", ".join(
-            f"{limit} by {_amount(limit.excess(candidate.measured))}" for limit in candidate.broken
+            f"{constraint} by {_amount(constraint.excess(detector.measured))}" for constraint in detector.broken
         )
-    if candidate is selection.best:
+    if detector is selection.best:
         standing = "best"
     else:
         assert selection.best is not None
-        is_level = candidate.value.rounded == selection.best.value.rounded
-        behind = abs((selection.best.value.value or 0) - (candidate.value.value or 0))
+        is_level = detector.value.rounded == selection.best.value.rounded
+        behind = abs((selection.best.value.value or 0) - (detector.value.value or 0))
         standing = "level" if is_level else f"{behind:.1f} behind"
-    return "; ".join(
-        [standing, *(f"{limit} not sure: up to {_upper(candidate, limit)}" for limit in candidate.uncertain)]
-    )
+    return "; ".join([standing, *(f"{one} not sure: up to {_upper(detector, one)}" for one in detector.uncertain)])
 
 
 def _legend(selection: Selection, best: str = "*") -> str:
@@ -241,20 +240,20 @@ def _legend(selection: Selection, best: str = "*") -> str:
 
 
 def _notes(selection: Selection) -> list[str]:
-    found, free = [], selection.unlimited
-    if selection.limits and free is not None and free.broken:
-        over = ", ".join(str(limit) for limit in free.broken)
+    found, free = [], selection.unconstrained
+    if selection.constraints and free is not None and free.broken:
+        over = ", ".join(str(constraint) for constraint in free.broken)
         metric = " ".join(metric_words(selection.metric))
         found.append(f"without limits: {free.label} with {metric} {free.value}, which breaks {over}")
     return [*found, *selection.notes]
 
 
-def _limits(limits: Sequence[Limit]) -> str:
-    return " and ".join(map(str, limits))
+def _joined(constraints: Sequence[Constraint]) -> str:
+    return " and ".join(map(str, constraints))
 
 
-def _upper(candidate: Candidate, limit: Limit) -> str:
-    return milliseconds(candidate.intervals[limit.quantity][1])
+def _upper(detector: Detector, constraint: Constraint) -> str:
+    return milliseconds(detector.intervals[constraint.quantity][1])
 
 
 def _plain(quantity: str, value: float) -> str:

@@ -21,12 +21,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from pybench.disk import atomic_files
 from pybench.report.label_placement import nearest, place
 from pybench.report.names import metric_words
-from pybench.report.selection import Candidate, Selection
+from pybench.report.selection import Detector, Selection
 from pybench.types import InputError
 
 SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 160
-_MANY = 12  # candidates; more get a larger picture
+_MANY = 12  # detectors; more get a larger picture
 _LOG_FROM = 5  # ratio of the largest to the smallest latency
 _LARGEST, _SMALLEST = 260.0, 22.0  # area of a marker, in square points
 _RIM = 1.6  # of what is in the front, in points
@@ -68,9 +68,9 @@ def draw(selection: Selection) -> Figure:
     """The picture.
 
     Raises:
-        InputError: no candidate has both the metric and a latency.
+        InputError: no detector has both the metric and a latency.
     """
-    shown = [one for one in selection.candidates if one.value.value is not None and one.measured]
+    shown = [one for one in selection.detectors if one.value.value is not None and one.measured]
     if not shown:
         raise InputError(
             f"nothing to draw: on {selection.place} no candidate has both {selection.metric} and a latency"
@@ -80,11 +80,11 @@ def draw(selection: Selection) -> Figure:
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     _scale(axes, selection, shown)
-    lines = [*_draw_limit(axes, selection), *_draw_front(axes, selection, shown)]
+    lines = [*_draw_bound(axes, selection), *_draw_front(axes, selection, shown)]
     methods = list(dict.fromkeys(one.spec.method for one in shown))
     largest = max(one.measured["peak_memory_mb"] for one in shown)
-    for candidate in sorted(shown, key=lambda one: -one.measured["peak_memory_mb"]):  # the small ones on top
-        lines += _draw_marker(axes, candidate, methods, largest)
+    for detector in sorted(shown, key=lambda one: -one.measured["peak_memory_mb"]):  # the small ones on top
+        lines += _draw_marker(axes, detector, methods, largest)
     _draw_legend(figure, selection, shown, methods, largest)
     _draw_words(axes, selection, shown)
     figure.draw_without_rendering()  # settles where everything lies
@@ -93,16 +93,16 @@ def draw(selection: Selection) -> Figure:
     return figure
 
 
-def _point(candidate: Candidate) -> tuple[float, float]:
-    assert candidate.value.value is not None
-    return candidate.measured["latency_p95_ms"], candidate.value.value
+def _point(detector: Detector) -> tuple[float, float]:
+    assert detector.value.value is not None
+    return detector.measured["latency_p95_ms"], detector.value.value
 
 
 def _bound(selection: Selection, quantity: str) -> float | None:
-    return next((limit.bound for limit in selection.limits if limit.quantity == quantity), None)
+    return next((constraint.bound for constraint in selection.constraints if constraint.quantity == quantity), None)
 
 
-def _scale(axes: Axes, selection: Selection, shown: Sequence[Candidate]) -> None:
+def _scale(axes: Axes, selection: Selection, shown: Sequence[Detector]) -> None:
     """Axes that hold all markers, their intervals and the limit, with room for labels."""
     p95s = [end for one in shown for end in (_point(one)[0], *one.intervals.get("latency_p95_ms", ()))]
     bound = _bound(selection, "latency_p95_ms")
@@ -123,12 +123,12 @@ def _scale(axes: Axes, selection: Selection, shown: Sequence[Candidate]) -> None
     axes.set_ylim(max(min(values) - room, -room / 2), min(max(values) + room, 100 + room / 2))
 
 
-def _ends(candidate: Candidate) -> tuple[float, float]:
-    value, spread = _point(candidate)[1], candidate.value.spread or 0
+def _ends(detector: Detector) -> tuple[float, float]:
+    value, spread = _point(detector)[1], detector.value.spread or 0
     return value - spread, value + spread
 
 
-def _draw_limit(axes: Axes, selection: Selection) -> list[Any]:
+def _draw_bound(axes: Axes, selection: Selection) -> list[Any]:
     bound = _bound(selection, "latency_p95_ms")
     if bound is None:
         return []
@@ -147,8 +147,8 @@ def _draw_limit(axes: Axes, selection: Selection) -> list[Any]:
     return [axes.axvline(bound, color=_LIMIT, lw=1.2, ls=(0, (5, 3))), text]
 
 
-def _draw_front(axes: Axes, selection: Selection, shown: Sequence[Candidate]) -> list[Any]:
-    """A step at each candidate that is better than all faster ones."""
+def _draw_front(axes: Axes, selection: Selection, shown: Sequence[Detector]) -> list[Any]:
+    """A step at each detector that is better than all faster ones."""
     sign = 1 if selection.higher_is_better else -1
     steps: list[tuple[float, float]] = []
     for p95, value in sorted(map(_point, shown), key=lambda point: (point[0], -sign * point[1])):
@@ -159,17 +159,17 @@ def _draw_front(axes: Axes, selection: Selection, shown: Sequence[Candidate]) ->
     return axes.plot(xs, ys, drawstyle="steps-post", color=_STEPS, lw=2.5, zorder=1.5)
 
 
-def _draw_marker(axes: Axes, candidate: Candidate, methods: Sequence[str], largest: float) -> list[Any]:
+def _draw_marker(axes: Axes, detector: Detector, methods: Sequence[str], largest: float) -> list[Any]:
     """A marker with its intervals; returns what labels should not lie on."""
-    p95, value = _point(candidate)
-    low, high = candidate.intervals.get("latency_p95_ms", (p95, p95))
+    p95, value = _point(detector)
+    low, high = detector.intervals.get("latency_p95_ms", (p95, p95))
     bars = axes.plot([low, high], [value, value], "|-", color=_BAR, lw=0.8, ms=4, zorder=2)
-    bars += axes.plot([p95, p95], _ends(candidate), "_-", color=_BAR, lw=0.8, ms=4, zorder=2)
-    colour, shape = _look(methods.index(candidate.spec.method))
-    size = math.sqrt(_area(candidate.measured["peak_memory_mb"], largest))
-    if candidate.in_front:
+    bars += axes.plot([p95, p95], _ends(detector), "_-", color=_BAR, lw=0.8, ms=4, zorder=2)
+    colour, shape = _look(methods.index(detector.spec.method))
+    size = math.sqrt(_area(detector.measured["peak_memory_mb"], largest))
+    if detector.in_front:
         axes.plot(p95, value, shape, ms=size - 1, color="black", mew=1.2 + 2 * _RIM, zorder=3)
-    face = colour if not candidate.broken else "white"
+    face = colour if not detector.broken else "white"
     axes.plot(p95, value, shape, ms=size - 1, mfc=face, mec=colour, mew=1.2, zorder=3)
     return bars
 
@@ -183,7 +183,7 @@ def _area(memory: float, largest: float) -> float:
 
 
 def _draw_legend(
-    figure: Figure, selection: Selection, shown: Sequence[Candidate], methods: Sequence[str], largest: float
+    figure: Figure, selection: Selection, shown: Sequence[Detector], methods: Sequence[str], largest: float
 ) -> None:
     """Right of the picture: methods, memory, and how the rest is to be read."""
 
@@ -217,15 +217,15 @@ def _examples(memories: Sequence[float]) -> list[float]:
     return list(dict.fromkeys(rounded if high > 1.3 * low else rounded[1:2]))
 
 
-def _draw_words(axes: Axes, selection: Selection, shown: Sequence[Candidate]) -> None:
+def _draw_words(axes: Axes, selection: Selection, shown: Sequence[Detector]) -> None:
     metric = " ".join(metric_words(selection.metric))
     direction = "" if selection.higher_is_better else ", lower is better"
     scale = ", log scale" if axes.get_xscale() == "log" else ""
     axes.set_ylabel(f"{metric}, mean (%{direction})")
     lines = [f"p95 latency of single images (ms{scale}); bars: 95 % interval, standard deviation over seeds"]
-    if selection.limits:
-        lines.append(f"limits: {', '.join(map(str, selection.limits))}")
-    missing = [candidate.label for candidate in selection.candidates if candidate not in shown]
+    if selection.constraints:
+        lines.append(f"limits: {', '.join(map(str, selection.constraints))}")
+    missing = [detector.label for detector in selection.detectors if detector not in shown]
     if missing:
         lines.append(f"not drawn, because metric or latency is missing: {', '.join(missing)}")
     axes.set_xlabel("\n".join("\n".join(textwrap.wrap(line, 100)) for line in lines))
@@ -235,18 +235,18 @@ def _draw_words(axes: Axes, selection: Selection, shown: Sequence[Candidate]) ->
 
 
 def _draw_labels(
-    axes: Axes, selection: Selection, shown: Sequence[Candidate], largest: float, lines: Sequence[Any]
+    axes: Axes, selection: Selection, shown: Sequence[Detector], largest: float, lines: Sequence[Any]
 ) -> None:
-    """Each candidate's name beside its marker, with a line to it where it had to go further away."""
+    """Each detector's name beside its marker, with a line to it where it had to go further away."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     points = 72 / figure.dpi  # per pixel
     texts = [
-        axes.text(0, 0, name, fontsize=8, fontweight="bold" if candidate is selection.best else "normal", zorder=4)
-        for candidate, name in zip(shown, _names(shown), strict=True)
+        axes.text(0, 0, name, fontsize=8, fontweight="bold" if detector is selection.best else "normal", zorder=4)
+        for detector, name in zip(shown, _names(shown), strict=True)
     ]
     extents = [text.get_window_extent() for text in texts]
-    anchors = axes.transData.transform([_point(candidate) for candidate in shown]) * points
+    anchors = axes.transData.transform([_point(detector) for detector in shown]) * points
     radii = np.array([math.sqrt(_area(one.measured["peak_memory_mb"], largest)) / 2 + _RIM for one in shown])
     sizes = np.array([[extent.width, extent.height] for extent in extents]) * points
     frame = axes.get_window_extent()
@@ -265,8 +265,8 @@ def _draw_labels(
             axes.plot([x, to_x], [y, to_y], color=_FAINT, lw=0.5, zorder=2.5)
 
 
-def _names(shown: Sequence[Candidate]) -> list[str]:
-    """What sets a candidate apart; its method, which shape and colour tell, only where nothing does."""
+def _names(shown: Sequence[Detector]) -> list[str]:
+    """What distinguishes each detector; its method, which shape and colour show, only if nothing else does."""
     names = [one.label.removeprefix(one.spec.method).strip() or one.spec.method for one in shown]
     return ["\n".join(textwrap.wrap(name, _WRAP)) for name in names]
 

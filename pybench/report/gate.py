@@ -37,8 +37,8 @@ def to_markdown(gated: Comparison) -> str:
     """The same, for the summary of a pull request."""
     lines = [_HEADINGS, ("---", *["---:"] * 4, "---"), *(_row(gated, result) for result in gated.results)]
     table = ["| " + " | ".join(line) + " |" for line in lines]
-    said = [f"- {' '.join(line.split())}" for line in sentences(gated)]
-    return "\n".join([f"### {_title(gated)}", "", *table, "", *said])
+    items = [f"- {' '.join(line.split())}" for line in sentences(gated)]
+    return "\n".join([f"### {_title(gated)}", "", *table, "", *items])
 
 
 def to_data(gated: Comparison, seed: int) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def to_data(gated: Comparison, seed: int) -> dict[str, Any]:
 
 
 def sentences(gated: Comparison) -> list[str]:
-    """What is to be said beside the table."""
+    """The sentences below the table."""
     counted = [] if gated.counts is None else [describe(gated.counts)]
     return [*gated.notes, *counted, *(line for result in gated.results for line in explain(result, gated.base.name))]
 

@@ -1,18 +1,17 @@
-"""What a run says while it runs: a live bar on a terminal, plain lines elsewhere, each table row once complete."""
+"""The progress of a run: a live bar on a terminal, plain lines elsewhere, each row of the table once it is complete."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from pybench.records import Latency, LatencyFailure, Record, Result
+from pybench.report.live_bar import LiveBar
 from pybench.report.names import STATUS_WORDS, choose_metrics, metric_words
 from pybench.report.notes import first_line
 from pybench.report.summary import columns_of, group_key, summarise
@@ -24,8 +23,8 @@ _RULE = " | "
 _MOST_WITH_ROWS = 2_000  # trials; the rows of more are not for a screen, and what they need not for memory
 
 
-class RunProgress:
-    """Listens to a run and writes to the console; a context manager, for the live bar.
+class RunProgress(LiveBar):
+    """Follows a run and writes to the console.
 
     Args:
         specs: the trials of the run, at least one.
@@ -33,34 +32,15 @@ class RunProgress:
     """
 
     def __init__(self, specs: Sequence[TrialSpec], console: Console, folder: Path | None = None) -> None:
-        self.console = console
         self.going: dict[str, TrialSpec] = {}
         self.metrics = choose_metrics(list(specs[0].metrics))
         self.rows = _Rows(specs if len(specs) <= _MOST_WITH_ROWS else (), self.metrics, console)
         self.clock = _Clock()
         self.failed = 0
         self.measuring_now = False
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            _TimeLeft(self.clock),
-            TextColumn("{task.fields[failed]}", style="red"),
-            _Now(self.going, folder),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self.task = self.bar.add_task("trials", total=len(specs), now="", failed="")
-
-    def __enter__(self) -> Self:
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bar.stop()
+        failures = TextColumn("{task.fields[failed]}", style="red")
+        columns = (_TimeLeft(self.clock), failures, _Now(self.going, folder))
+        super().__init__(console, "trials", len(specs), *columns, now="", failed="")
 
     def started(self, total: int) -> None:
         """Before the first trial."""
@@ -73,15 +53,15 @@ class RunProgress:
         self.bar.update(self.task, now=self._now())
 
     def trial(self, record: Record, *, reused: bool) -> None:
-        """After each trial, and for each that was finished by an earlier run (``reused``)."""
+        """After each trial; ``reused`` if an earlier run has finished it."""
         self.going.pop(record.key, None)
         self.clock.count(reused)
         if reused and self.clock.reused == 1:
-            self._say("trials that are finished already are not run again (--force runs them anew)")
+            self.say("trials that are finished already are not run again (--force runs them anew)")
         is_failure = record.status not in ("ok", "skipped")
         self.failed += is_failure
         if is_failure or not (reused or self.console.is_terminal):
-            self._say(f"{self.clock} {self._line(record)}", style="red" if is_failure else "")
+            self.say(f"{self.clock} {self._line(record)}", style="red" if is_failure else "")
         self.rows.add(record)
         failed = f"{self.failed} failed" if self.failed else ""
         self.bar.update(self.task, completed=self.clock.done, now=self._now(), failed=failed)
@@ -99,13 +79,13 @@ class RunProgress:
         name = " ".join(filter(None, [latency.method, latency.label]))
         if isinstance(latency, LatencyFailure):
             words = f"latency of {name}: {STATUS_WORDS[latency.status]}: {first_line(latency.reason)}"
-            self._say(words, style="red")
+            self.say(words, style="red")
             return
         end_to_end = latency.end_to_end
         flags = f" (! {', '.join(latency.flags)})" if latency.flags else ""
         times = f"p50 {milliseconds(end_to_end.p50)} ms, p95 {milliseconds(end_to_end.p95)} ms"
         self.bar.advance(self.task)
-        self._say(f"latency of {name}: {times}, {end_to_end.calls} calls{flags}")
+        self.say(f"latency of {name}: {times}, {end_to_end.calls} calls{flags}")
 
     def _line(self, record: Record) -> str:
         """One finished trial: what, its main metric or why it has none, how long it took, how long is left."""
@@ -124,9 +104,6 @@ class RunProgress:
         """The trial that has been going on for the longest."""
         due = next(iter(self.going.values()), None)
         return _name(due) if due else ""
-
-    def _say(self, line: str, style: str = "") -> None:
-        self.console.print(Text(line, style=style), soft_wrap=not self.console.is_terminal)
 
 
 class _Rows:
@@ -220,7 +197,7 @@ class _TimeLeft(ProgressColumn):
 
 
 class _Now(ProgressColumn):
-    """What the trial that reported last says of itself, read at most once a second; else the one that started first."""
+    """The latest report of a running trial, read at most once a second; without one, the trial that started first."""
 
     max_refresh = 1.0
 

@@ -1,6 +1,6 @@
-"""Which of a run's candidates to take: the best by one metric of those that keep limits on latency and memory.
+"""Which detector of a run to take: the best by one metric of those that meet constraints on latency and memory.
 
-A candidate is a column of the result table: a method with what sets it apart from the method's others.
+A detector is a column of the result table: a method with parameters and resources.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from pybench.report.names import (
     listed,
     metric_words,
 )
-from pybench.report.summary import Cell, Seed, column_key, columns_of, compared, distinct_latencies, grouped
-from pybench.results import constraints, pareto
-from pybench.results.constraints import Limit
+from pybench.report.summary import Cell, Seed, column_key, columns_of, distinct_latencies, grouped, table_values
+from pybench.results import pareto
+from pybench.results.constraints import QUANTITIES, Constraint, intervals_of, quantities_of
 from pybench.results.flat import flatten
 from pybench.spec import TrialSpec
 from pybench.types import InputError
@@ -34,13 +34,13 @@ _CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Detector:
     """One method with one set of parameters and resources, as something to choose.
 
     ``value`` is the metric's mean in percent and ``by_seed`` that of each complete seed; ``measured`` are the
-    quantities of ``limits.QUANTITIES`` with their 95 % ``intervals``, empty where latency was not measured. ``unfit``
-    says why it cannot be chosen, whatever the limits. ``broken`` limits are exceeded; ``uncertain`` ones are kept by
-    what was measured, but not by the upper end of its interval.
+    quantities of ``constraints.QUANTITIES`` with their 95 % ``intervals``, empty if latency was not measured. ``unfit``
+    is the reason why it cannot be chosen, whatever the constraints. ``broken`` constraints are exceeded; ``uncertain``
+    ones are met by the measured value, but not by the upper end of its interval.
     """
 
     label: str
@@ -51,8 +51,8 @@ class Candidate:
     measured: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
     unfit: str
-    broken: tuple[Limit, ...]
-    uncertain: tuple[Limit, ...]
+    broken: tuple[Constraint, ...]
+    uncertain: tuple[Constraint, ...]
     in_front: bool = False
 
     @property
@@ -74,7 +74,7 @@ class Margin:
     differences seed by seed); None below two seeds.
     """
 
-    runner_up: Candidate
+    runner_up: Detector
     points: float
     seeds: int
     interval: tuple[float, float] | None
@@ -87,10 +87,10 @@ class Margin:
 
 @dataclass(frozen=True)
 class Selection:
-    """The candidates of one result table, from the best to those that cannot be chosen.
+    """The detectors of one result table, from the best to those that cannot be chosen.
 
-    ``best`` is None where none keeps the limits; ``closest`` is then the one that exceeds them by the smallest share,
-    if any was measured. ``unlimited`` would be the best without limits.
+    ``best`` is None if none meets the constraints; ``closest`` is then the one that exceeds them by the smallest share,
+    if any was measured. ``unconstrained`` would be the best without constraints.
     """
 
     title: str
@@ -98,16 +98,16 @@ class Selection:
     place: str  # dataset, profile, and what else sets this table apart from the run's others
     metric: str
     higher_is_better: bool
-    limits: tuple[Limit, ...]
-    candidates: tuple[Candidate, ...]
-    best: Candidate | None
+    constraints: tuple[Constraint, ...]
+    detectors: tuple[Detector, ...]
+    best: Detector | None
     margin: Margin | None
-    closest: Candidate | None
-    unlimited: Candidate | None
+    closest: Detector | None
+    unconstrained: Detector | None
     notes: list[str]
 
 
-def selections(results: Sequence[Result], metric: str, limited: Sequence[Limit]) -> list[Selection]:
+def selections(results: Sequence[Result], metric: str, constraints: Sequence[Constraint]) -> list[Selection]:
     """One selection per table of a run: per suite, dataset, profile and protocol.
 
     Raises:
@@ -119,7 +119,7 @@ def selections(results: Sequence[Result], metric: str, limited: Sequence[Limit])
         raise InputError(f"{metric}: not installed here, so which way it is better is not known; give its --plugins")
     groups = grouped(results)
     places = _places([group[0].record.spec for group in groups])
-    return [_select(group, metric, tuple(limited), place) for group, place in zip(groups, places, strict=True)]
+    return [_select(group, metric, tuple(constraints), place) for group, place in zip(groups, places, strict=True)]
 
 
 def _places(specs: Sequence[TrialSpec]) -> list[str]:
@@ -134,12 +134,12 @@ def _places(specs: Sequence[TrialSpec]) -> list[str]:
     ]
 
 
-def _select(results: Sequence[Result], metric: str, limited: tuple[Limit, ...], place: str) -> Selection:
+def _select(results: Sequence[Result], metric: str, constraints: tuple[Constraint, ...], place: str) -> Selection:
     records, higher = [result.record for result in results], higher_is_better(metric)
-    candidates, mean_notes = _candidates(results, metric, limited)
-    candidates = sorted(_with_front(candidates, higher), key=lambda one: _rank(one, higher), reverse=True)
-    fitting = [candidate for candidate in candidates if candidate.fits]
-    near = [candidate for candidate in candidates if not candidate.unfit]
+    detectors, mean_notes = _detectors(results, metric, constraints)
+    detectors = sorted(_with_front(detectors, higher), key=lambda one: _rank(one, higher), reverse=True)
+    fitting = [detector for detector in detectors if detector.fits]
+    near = [detector for detector in detectors if not detector.unfit]
     best = fitting[0] if fitting else None
     return Selection(
         title=notes.title(records),
@@ -147,48 +147,50 @@ def _select(results: Sequence[Result], metric: str, limited: tuple[Limit, ...], 
         place=place,
         metric=metric,
         higher_is_better=higher,
-        limits=limited,
-        candidates=tuple(candidates),
+        constraints=constraints,
+        detectors=tuple(detectors),
         best=best,
         margin=_margin(fitting[0], fitting[1], higher) if len(fitting) > 1 else None,
         closest=None if best else min(near, key=_worst_share, default=None),
-        unlimited=max(near, key=lambda one: _goodness(one, higher), default=None),
+        unconstrained=max(near, key=lambda one: _goodness(one, higher), default=None),
         notes=[
             *_as_good_and_faster(fitting, higher),
             *_chosen_on(records),
             *mean_notes,
-            *_measurement_notes(candidates),
+            *_measurement_notes(detectors),
             *_stale_latencies(results),
             *_seed_notes(near),
         ],
     )
 
 
-def _candidates(
-    results: Sequence[Result], metric: str, limited: tuple[Limit, ...]
-) -> tuple[list[Candidate], list[str]]:
-    """The columns of a table, and what is to be said of their means, which are over what all of them have that can be
-    chosen."""
+def _detectors(
+    results: Sequence[Result], metric: str, constraints: tuple[Constraint, ...]
+) -> tuple[list[Detector], list[str]]:
+    """The columns of a table as detectors, and the notes on their means.
+
+    Means are over the categories in which all detectors that can be chosen have a value.
+    """
     columns = columns_of(result.record.spec for result in results)
     own = {column.key: [r for r in results if column_key(r.record.spec) == column.key] for column in columns}
     there = {result.record.spec.category for result in results if result.record.metrics.get(metric) is not None}
     unfit = {key: _lacking([r.record for r in of_column], metric, there) for key, of_column in own.items()}
     ranked = [column for column in columns if not unfit[column.key]]
-    values = compared([r.record for column in ranked for r in own[column.key]], [metric], ranked)
-    candidates = []
+    values = table_values([r.record for column in ranked for r in own[column.key]], [metric], ranked)
+    detectors = []
     for column in columns:
         latencies = distinct_latencies(own[column.key])
-        measured = constraints.measured(latencies) if latencies else {}
-        intervals = constraints.intervals(latencies) if latencies else {}
+        measured = quantities_of(latencies) if latencies else {}
+        intervals = intervals_of(latencies) if latencies else {}
         value = values.means.get((column.key, metric), Cell(text=UNDEFINED))
         reason = unfit[column.key]
         if not reason and value.value is None:
             reason = f"no category has {' '.join(metric_words(metric))} of every candidate"
-        if not reason and limited and not latencies:
+        if not reason and constraints and not latencies:
             reason = "latency was not measured"
-        can_break = [limit for limit in limited if limit.quantity in measured]
-        candidates.append(
-            Candidate(
+        can_break = [constraint for constraint in constraints if constraint.quantity in measured]
+        detectors.append(
+            Detector(
                 label=column.label,
                 spec=own[column.key][0].record.spec,
                 value=value,
@@ -197,15 +199,15 @@ def _candidates(
                 measured=measured,
                 intervals=intervals,
                 unfit=reason,
-                broken=tuple(limit for limit in can_break if limit.excess(measured) > 0),
-                uncertain=tuple(limit for limit in can_break if _is_uncertain(limit, measured, intervals)),
+                broken=tuple(one for one in can_break if one.excess(measured) > 0),
+                uncertain=tuple(one for one in can_break if _is_uncertain(one, measured, intervals)),
             )
         )
-    return candidates, values.notes
+    return detectors, values.notes
 
 
 def _lacking(records: Sequence[Record], metric: str, there: set[str]) -> str:
-    """Why a candidate cannot be ranked: a trial failed, or has no value in a category in which another has one."""
+    """Why a detector cannot be ranked: a trial failed, or has no value in a category in which another has one."""
     failed = [record for record in records if record.status not in ("ok", "skipped")]
     if failed:
         first = failed[0]
@@ -220,39 +222,41 @@ def _lacking(records: Sequence[Record], metric: str, there: set[str]) -> str:
     return f"{' '.join(metric_words(metric))} undefined in {len(missed)} of {len(records)} trials: {why}"
 
 
-def _is_uncertain(limit: Limit, measured: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]) -> bool:
+def _is_uncertain(
+    constraint: Constraint, measured: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]
+) -> bool:
     upper = {name: interval[1] for name, interval in intervals.items()}
-    return limit.quantity in upper and limit.excess(measured) <= 0 < limit.excess(upper)
+    return constraint.quantity in upper and constraint.excess(measured) <= 0 < constraint.excess(upper)
 
 
-def _with_front(candidates: Sequence[Candidate], higher: bool) -> list[Candidate]:
-    """Marks what no other beats in the metric as it is shown, p95 and memory together, whatever the limits."""
-    able = [i for i, one in enumerate(candidates) if one.value.value is not None and one.measured]
-    found = pareto.front([_goodness(candidates[i], higher)[:3] for i in able])
+def _with_front(detectors: Sequence[Detector], higher: bool) -> list[Detector]:
+    """Marks those that no other beats in the metric as it is shown, p95 and memory together, without constraints."""
+    able = [i for i, one in enumerate(detectors) if one.value.value is not None and one.measured]
+    found = pareto.front([_goodness(detectors[i], higher)[:3] for i in able])
     front = {able[position] for position in found}
-    return [replace(candidate, in_front=i in front) for i, candidate in enumerate(candidates)]
+    return [replace(detector, in_front=i in front) for i, detector in enumerate(detectors)]
 
 
-def _goodness(candidate: Candidate, higher: bool) -> tuple[float, float, float, float]:
+def _goodness(detector: Detector, higher: bool) -> tuple[float, float, float, float]:
     """More is better: the metric as it is shown, p95, memory, the metric in full. So of what looks equal the fastest is
     the better."""
     sign = 1 if higher else -1
-    value, rounded = candidate.value.value, candidate.value.rounded
+    value, rounded = detector.value.value, detector.value.rounded
     if value is None or rounded is None:
         value = rounded = -sign * math.inf
-    speed, size = (-candidate.measured.get(name, math.inf) for name in ("latency_p95_ms", "peak_memory_mb"))
+    speed, size = (-detector.measured.get(name, math.inf) for name in ("latency_p95_ms", "peak_memory_mb"))
     return sign * rounded, speed, size, sign * value
 
 
-def _rank(candidate: Candidate, higher: bool) -> tuple[bool, bool, tuple[float, ...]]:
-    return candidate.fits, not candidate.unfit, _goodness(candidate, higher)
+def _rank(detector: Detector, higher: bool) -> tuple[bool, bool, tuple[float, ...]]:
+    return detector.fits, not detector.unfit, _goodness(detector, higher)
 
 
-def _worst_share(candidate: Candidate) -> float:
-    return max((limit.excess(candidate.measured) / limit.bound for limit in candidate.broken), default=0.0)
+def _worst_share(detector: Detector) -> float:
+    return max((broken.excess(detector.measured) / broken.bound for broken in detector.broken), default=0.0)
 
 
-def _margin(best: Candidate, other: Candidate, higher: bool) -> Margin:
+def _margin(best: Detector, other: Detector, higher: bool) -> Margin:
     sign = 1 if higher else -1
     assert best.value.value is not None
     assert other.value.value is not None
@@ -271,8 +275,8 @@ def _mean_interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - reach, mean + reach
 
 
-def _as_good_and_faster(fitting: Sequence[Candidate], higher: bool) -> list[str]:
-    """Candidates that the seeds do not tell from the best, and that are faster than it."""
+def _as_good_and_faster(fitting: Sequence[Detector], higher: bool) -> list[str]:
+    """A note on detectors that are faster than the best, and that the seeds do not distinguish from it."""
     p95 = "latency_p95_ms"
     found = [
         f"{one.label} (p95 {one.measured[p95]:.3g} instead of {fitting[0].measured[p95]:.3g} ms)"
@@ -284,28 +288,28 @@ def _as_good_and_faster(fitting: Sequence[Candidate], higher: bool) -> list[str]
 
 
 def _chosen_on(records: Sequence[Record]) -> list[str]:
-    """What the choice was made with, which a reader must know before trusting its number."""
-    said = {
+    """On which data the choice was made, which a reader must know before trusting its number."""
+    notes_on = {
         "test": "chosen by test labels: the best looks better here than on new images, the more so of many candidates",
         "validation": "chosen on validation data made of normal images, no test label",
         "oracle": "! ORACLE: hyper-parameters were chosen by these test labels; no number here is a result",
     }
-    return [said[kind] for kind in dict.fromkeys(record.spec.evaluate_on for record in records)]
+    return [notes_on[kind] for kind in dict.fromkeys(record.spec.evaluate_on for record in records)]
 
 
-def _measurement_notes(candidates: Sequence[Candidate]) -> list[str]:
+def _measurement_notes(detectors: Sequence[Detector]) -> list[str]:
     """What keeps latencies from being compared, and which of several measurements counts."""
-    latencies = [latency for candidate in candidates for latency in candidate.latencies]
+    latencies = [latency for detector in detectors for latency in detector.latencies]
     found = notes.latency_notes(latencies)
-    several = [candidate for candidate in candidates if len(candidate.latencies) > 1]
-    for candidate in several:
-        slowest = max(candidate.latencies, key=constraints.QUANTITIES["latency_p95_ms"])
+    several = [detector for detector in detectors if len(detector.latencies) > 1]
+    for detector in several:
+        slowest = max(detector.latencies, key=QUANTITIES["latency_p95_ms"])
         where = f"{slowest.dataset}/{slowest.category} at {slowest.image_width}x{slowest.image_height}"
-        found.append(f"{candidate.label}: the slowest of {len(candidate.latencies)} latencies counts, on {where}")
+        found.append(f"{detector.label}: the slowest of {len(detector.latencies)} latencies counts, on {where}")
     machines: dict[str, list[str]] = {}
-    for candidate in candidates:
-        for latency in candidate.latencies:
-            machines.setdefault(machine(latency.manifest) or "an unknown machine", []).append(candidate.label)
+    for detector in detectors:
+        for latency in detector.latencies:
+            machines.setdefault(machine(latency.manifest) or "an unknown machine", []).append(detector.label)
     if len(machines) > 1:
         places = "; ".join(f"{name} ({listed(labels, limit=3)})" for name, labels in machines.items())
         found.append(f"! latencies of different machines are not comparable: {places}")
@@ -317,6 +321,6 @@ def _stale_latencies(results: Sequence[Result]) -> list[str]:
     return [f"! latency was measured with other code than the trials ({listed(stale)})"] if stale else []
 
 
-def _seed_notes(candidates: Sequence[Candidate]) -> list[str]:
-    seeds = [frozenset(candidate.by_seed) for candidate in candidates]
+def _seed_notes(detectors: Sequence[Detector]) -> list[str]:
+    seeds = [frozenset(detector.by_seed) for detector in detectors]
     return ["! not all candidates have results of the same seeds"] if len(set(seeds)) > 1 else []

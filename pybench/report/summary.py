@@ -1,4 +1,4 @@
-"""What a result table says, before anybody draws it: columns, cells, best and second best, means, footnotes."""
+"""The content of a result table, before it is drawn: columns, cells, best and second best, means, footnotes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Values:
-    """What is to be compared: cells and their means, with nothing marked yet.
+    """The values of one table: cells and their means, with nothing marked yet.
 
     ``by_seed`` holds, for each mean, those of the seeds that are complete, over the same categories and in percent;
     ``notes`` say over which categories means are where these are not all.
@@ -151,8 +151,8 @@ def grouped(results: Iterable[Result]) -> list[list[Result]]:
     return list(groups.values())
 
 
-def compared(records: Sequence[Record], metrics: Sequence[str], columns: Sequence[Column]) -> Values:
-    """The values of one table's trials, one cell for each category, column and metric, and their means."""
+def table_values(records: Sequence[Record], metrics: Sequence[str], columns: Sequence[Column]) -> Values:
+    """The values of one table: a cell for each category, column and metric, and the means of the cells."""
     categories = list(dict.fromkeys(record.spec.category for record in records))
     trials: dict[tuple[str, str], list[Record]] = {}
     for record in records:
@@ -171,7 +171,7 @@ def summarise(results: Sequence[Result], metrics: Sequence[str], columns: Sequen
     records = [result.record for result in results]
     columns = list(columns) or columns_of(record.spec for record in records)
     categories = list(dict.fromkeys(record.spec.category for record in records))
-    values = compared(records, metrics, columns)
+    values = table_values(records, metrics, columns)
     cells, means = values.cells, values.means
     for metric in metrics:
         higher = higher_is_better(metric)

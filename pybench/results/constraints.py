@@ -1,4 +1,4 @@
-"""Limits on what is measured of a method's latency and memory, and how a limit is written."""
+"""Constraints: upper bounds of a method's measured latency and memory, and how they are written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WRITTEN = re.compile(r"\s*(\w+)\s*(<=|<|>=|>|==|=)\s*(\S+)\s*")
 
 
 @dataclass(frozen=True)
-class Limit:
+class Constraint:
     """A measured quantity must not exceed a bound."""
 
     quantity: str
@@ -31,17 +31,17 @@ class Limit:
         return f"{self.quantity}<={self.bound:.10g}"
 
     def excess(self, measured: Mapping[str, float]) -> float:
-        """By how much it is exceeded; 0 or less where it is kept."""
+        """By how much the measured value exceeds the bound; 0 or less if the constraint is met."""
         return measured[self.quantity] - self.bound
 
 
-def measured(latencies: Sequence[Latency]) -> dict[str, float]:
-    """Each quantity of what was measured at least once; of several measurements the largest value counts."""
+def quantities_of(latencies: Sequence[Latency]) -> dict[str, float]:
+    """Each quantity of at least one latency; the largest of several measurements counts."""
     return {name: max(map(measure, latencies)) for name, measure in QUANTITIES.items()}
 
 
-def intervals(latencies: Sequence[Latency]) -> dict[str, tuple[float, float]]:
-    """The 95 % intervals of the quantities that have one; of several measurements that of the largest value."""
+def intervals_of(latencies: Sequence[Latency]) -> dict[str, tuple[float, float]]:
+    """The 95 % intervals of the quantities that have one; of several measurements that of the largest value counts."""
     found = {}
     for name, percentile in _PERCENTILES.items():
         largest = max(latencies, key=QUANTITIES[name])
@@ -50,26 +50,29 @@ def intervals(latencies: Sequence[Latency]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def parse(texts: Sequence[str], option: str) -> tuple[Limit, ...]:
-    """Limits as they are written on the command line, such as ``latency_p95_ms<=20``; ``option`` is the one that errors
-    name.
+def parse(texts: Sequence[str], option: str) -> tuple[Constraint, ...]:
+    """Constraints as they are written on the command line, such as ``latency_p95_ms<=20, peak_memory_mb<=4096``.
+
+    Args:
+        texts: each holds one or several, separated by commas.
+        option: the name of the option, for error messages.
 
     Raises:
         InputError: not of this form, an unknown quantity, a bound that is no number above 0, a quantity given twice.
     """
-    limits: dict[str, Limit] = {}
-    for text in texts:
+    found: dict[str, Constraint] = {}
+    for text in (part for given in texts for part in given.split(",")):
         try:
-            limit = _limit(text)
-            if limit.quantity in limits:
-                raise InputError(f"{limit.quantity} is limited already: {limits[limit.quantity]}")
+            constraint = _constraint(text)
+            if constraint.quantity in found:
+                raise InputError(f"{constraint.quantity} is limited already: {found[constraint.quantity]}")
         except InputError as error:
             raise InputError(f"{option} {text.strip()}: {error}") from None
-        limits[limit.quantity] = limit
-    return tuple(limits.values())
+        found[constraint.quantity] = constraint
+    return tuple(found.values())
 
 
-def _limit(text: str) -> Limit:
+def _constraint(text: str) -> Constraint:
     found = _WRITTEN.fullmatch(text)
     if found is None:
         raise InputError("expected QUANTITY<=NUMBER, as in 'latency_p95_ms<=20'")
@@ -84,4 +87,4 @@ def _limit(text: str) -> Limit:
         bound = math.nan
     if not 0 < bound < math.inf:
         raise InputError(f"expected a number above 0 after <=, got {number}")
-    return Limit(quantity, bound)
+    return Constraint(quantity, bound)

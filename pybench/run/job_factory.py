@@ -1,4 +1,4 @@
-"""From specs to jobs: what a trial's result depends on beside its spec, looked up once for all that share it."""
+"""From specs to jobs: what a trial's result depends on beside its spec, computed once for all that share it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pybench.planning import strict_yaml
 from pybench.planning.plan import Plan
 from pybench.records import Record
 from pybench.results.store import Store
+from pybench.run.representatives import Representatives
 from pybench.spec import TrialSpec
 from pybench.trial import fitted_states
 from pybench.trial.code_version import code_version
@@ -17,7 +18,7 @@ from pybench.trial.samples import check_samples, load_samples
 from pybench.types import Dataset, InputError, Method
 
 
-class Jobs:
+class JobFactory:
     """Makes jobs from specs; what several specs have in common is computed once."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
@@ -27,8 +28,11 @@ class Jobs:
         self._assets: dict[str, dict[str, str]] = {}
 
     def check(self) -> None:
-        """See that weights, data and settings can be used before anything runs; generated data is made when it is
-        needed."""
+        """Check that weights, data and settings can be used, before anything runs; generated data is made later.
+
+        Raises:
+            InputError: something cannot be used.
+        """
         feature_cache.FOLDER.limit()
         fitted_states.FOLDER.limit()
         for spec in self.plan.specs.of_each_method():
@@ -38,47 +42,44 @@ class Jobs:
             if not cls.generated:
                 check_samples(spec, self.plan.data_root)
 
-    def largest(self) -> list[TrialSpec]:
-        """Of all trials that share a latency, the one with the most training images: it is measured for them."""
-        found: dict[str, tuple[fitted_states.Rank, TrialSpec]] = {}
+    def representatives(self) -> list[TrialSpec]:
+        """The trials of the plan that are measured for all that share their latency."""
+        found = Representatives()
         for spec in self.plan.specs:
-            rank = fitted_states.rank(spec, self._train_images(spec))
-            rival = found.get(key := spec.latency_key())
-            if rival is None or rank < rival[0]:
-                found[key] = rank, spec
-        return [spec for _, spec in found.values()]
+            found.add(spec, self._train_images(spec))
+        return found.specs()
 
-    def is_of(self, record: Record) -> bool:
-        """Whether a record need not be made again: it ended well, on the same data, code and weights."""
-        made_of = (record.fingerprint, record.code_version, record.assets)
-        return record.status in ("ok", "skipped") and made_of == self._made_of(record.spec)
+    def is_current(self, record: Record) -> bool:
+        """Whether a trial need not run again: its record ended well, on the same data, code and weights."""
+        inputs = (record.fingerprint, record.code_version, record.assets)
+        return record.status in ("ok", "skipped") and inputs == self._inputs(record.spec)
 
     def make(self, spec: TrialSpec) -> Job:
         """The job of a spec, with the fingerprint of its data."""
-        of_result = self._made_of(spec)
-        folder, limits = self.store.progress_folder(spec.key(), *of_result), self.plan.limits
+        inputs = self._inputs(spec)
+        place, limits = self.store.progress_folder(spec.key(), *inputs), self.plan.limits
         return Job(
             spec,
             self.plan.data_root,
             registry.plugin_folders(),
-            *of_result,
-            progress_folder=folder.absolute(),
+            *inputs,
+            progress_folder=place.absolute(),
             minutes=limits.minutes,
             gpus=limits.gpus,
             memory_gb=limits.memory_gb,
             keeps_state=self.plan.latency is not None,
         )
 
-    def _made_of(self, spec: TrialSpec) -> tuple[str, str, dict[str, str]]:
+    def _inputs(self, spec: TrialSpec) -> tuple[str, str, dict[str, str]]:
         """Fingerprint of the data, code version and weights."""
-        identity = _of_data(spec)
+        identity = _data_identity(spec)
         if identity not in self._fingerprints:
             samples = load_samples(spec, self.plan.data_root)
             self._fingerprints[identity] = fingerprint([*samples.train, *samples.test])
         return self._fingerprints[identity], code_version(spec), self._assets_of(spec)
 
     def _train_images(self, spec: TrialSpec) -> int:
-        identity = _of_data(spec)
+        identity = _data_identity(spec)
         if identity not in self._counts:
             self._counts[identity] = len(load_samples(spec, self.plan.data_root).train)
         return self._counts[identity]
@@ -94,7 +95,7 @@ class Jobs:
         return self._assets[identity]
 
 
-def _of_data(spec: TrialSpec) -> str:
+def _data_identity(spec: TrialSpec) -> str:
     """Equal for specs with the same images."""
     fields = {"dataset", "category", "dataset_options", "rto", "data_seed", "protocol", "evaluate_on"}
     return spec.model_dump_json(include=fields)

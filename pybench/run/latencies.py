@@ -1,44 +1,45 @@
-"""Measures latencies and keeps them: those of a run whose trials have ended, or those of a plan by themselves."""
+"""Measures latencies and saves them: those of a run whose trials have ended, or those of a plan by themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 from pybench.executors import Executor
 from pybench.planning.plan import Plan
-from pybench.planning.suite import LATENCY_OF_PROFILE, LatencyProtocol, Limits, is_suite
-from pybench.planning.trial_list import ListedSpecs
+from pybench.planning.suite import LATENCY_OF_PROFILE, LatencyProtocol, TrialLimits, is_suite
+from pybench.planning.trial_list import SpecList
 from pybench.records import Latency, LatencyFailure
 from pybench.results.flat import filtered
 from pybench.results.store import Store, find_runs
-from pybench.run.job_factory import Jobs
+from pybench.run.job_factory import JobFactory
 from pybench.spec import TrialSpec
 from pybench.types import InputError
 
 
 class MeasureListener(Protocol):
-    """Is told how measurements go on."""
+    """Follows measurements."""
 
-    def measuring(self, spec: TrialSpec) -> None: ...
+    def measuring(self, spec: TrialSpec) -> None:
+        """Before a measurement."""
+        ...
 
-    def latency(self, latency: Latency | LatencyFailure) -> None: ...
+    def latency(self, latency: Latency | LatencyFailure) -> None:
+        """After a measurement."""
+        ...
 
 
 def measure_each(
     specs: Iterable[TrialSpec],
     protocol: LatencyProtocol,
-    jobs: Jobs,
-    executor: Callable[[], Executor],
+    jobs: JobFactory,
+    executor: Executor,
     *,
     force: bool,
     listener: MeasureListener,
 ) -> None:
-    """Measure and keep what the store does not hold yet for this code; everything with ``force``.
-
-    Args:
-        executor: gives the executor; called when the first measurement needs it.
+    """Measure and save what the store does not hold yet for this code; everything with ``force``.
 
     Raises:
         InputError: data or weights are missing, or a latency cannot be written.
@@ -48,45 +49,34 @@ def measure_each(
         if not force and jobs.store.latency(spec, job.code_version) is not None:
             continue
         listener.measuring(spec)
-        latency = executor().measure(job, protocol)
+        latency = executor.measure(job, protocol)
         jobs.store.write_latency(latency)
         listener.latency(latency)
 
 
 def measure_plan(
-    plan: Plan, store: Store, make_executor: Callable[[], Executor], *, force: bool, listener: MeasureListener
+    plan: Plan, store: Store, executor: Executor, *, force: bool, listener: MeasureListener
 ) -> list[Latency | LatencyFailure]:
     """Measure the latencies of a plan without running its trials, each on its largest category; returns them all.
 
     Raises:
         InputError: as ``measure_each``.
     """
-    jobs, made = Jobs(plan, store), list[Executor]()
+    jobs = JobFactory(plan, store)
     protocol = plan.latency or LATENCY_OF_PROFILE[plan.profile]
     jobs.check()
-    specs = jobs.largest()
-
-    def executor() -> Executor:
-        if not made:
-            made.append(make_executor())
-        return made[0]
-
-    try:
-        measure_each(specs, protocol, jobs, executor, force=force, listener=listener)
-    finally:
-        for one in made:
-            one.close()
-    keys = [spec.latency_key() for spec in specs]
-    kept = {latency.key: latency for latency in store.latencies()}
-    return [kept[key] for key in keys if key in kept]
+    specs = jobs.representatives()
+    measure_each(specs, protocol, jobs, executor, force=force, listener=listener)
+    saved = {latency.key: latency for latency in store.latencies()}
+    return [saved[key] for spec in specs if (key := spec.latency_key()) in saved]
 
 
 def plan_of_run(store: Store, profile: str | None, filters: dict[str, str], data_root: Path | None) -> Plan:
     """A plan of a run's trials that ended well, to measure them.
 
     Args:
-        profile: says how long is measured; None takes the trials' own.
-        filters: as for ``pybench.results.flat.filtered``.
+        profile: decides how long is measured; None takes the trials' own.
+        filters: as for ``results.flat.filtered``.
         data_root: folder that holds one folder per dataset.
 
     Raises:
@@ -100,9 +90,9 @@ def plan_of_run(store: Store, profile: str | None, filters: dict[str, str], data
         suite=spec.suite,
         title=spec.suite,
         profile=profile or spec.profile,
-        specs=ListedSpecs(record.spec for record in records),
+        specs=SpecList(record.spec for record in records),
         latency=LATENCY_OF_PROFILE[profile or spec.profile],
-        limits=Limits(),
+        limits=TrialLimits(),
         data_root=data_root,
         notes=(),
     )

@@ -1,5 +1,4 @@
-"""Which trial is next: of the coming ones the longest, as far as earlier records tell, so that none is left at the end
-that everybody has to wait for."""
+"""Which trial is next: the one expected to last longest, so that no long trial is left alone at the end of a run."""
 
 from __future__ import annotations
 
@@ -15,11 +14,14 @@ from pybench.spec import TrialSpec
 LOOK_AHEAD = 10_000  # trials that are ordered; a suite may have a million
 
 
-class LookAhead:
-    """Iterates over the trials that are to run; those that nothing is known of come first, in the suite's order.
+class LongestFirst:
+    """Iterates over the trials that are to run, the longest of the next ``LOOK_AHEAD`` first.
+
+    Durations are estimated from the records of earlier runs. Trials without an estimate come first, in the suite's
+    order.
 
     Args:
-        earlier: what there is of a trial from an earlier run, and whether it need not run again.
+        earlier: a trial's record from an earlier run, if there is one, and whether the trial need not run again.
     """
 
     def __init__(self, specs: Sequence[TrialSpec], earlier: Callable[[TrialSpec], tuple[Record | None, bool]]) -> None:
@@ -29,16 +31,16 @@ class LookAhead:
 
     def __iter__(self) -> Iterator[TrialSpec]:
         coming = iter(range(len(self._specs)))
-        met = [index for index in islice(coming, LOOK_AHEAD) if self._is_to_run(index)]
-        for index in met:  # now that all their durations are known
+        first = [index for index in islice(coming, LOOK_AHEAD) if self._is_to_run(index)]
+        for index in first:  # now that the records of all of them were read
             self._add(index)
-        while self._next or self._meet(coming, 1):
+        while self._next or self._extend(coming, 1):
             yield self._specs[heappop(self._next)[1]]
-            # Two for one, where trials that are finished had left fewer than the look-ahead.
-            self._meet(coming, min(2, LOOK_AHEAD - len(self._next)))
+            # Two for each one taken, until the look-ahead is full: finished trials may have left it shorter.
+            self._extend(coming, min(2, LOOK_AHEAD - len(self._next)))
 
-    def _meet(self, coming: Iterator[int], count: int) -> bool:
-        """Look for so many more trials that are to run; whether there is one now."""
+    def _extend(self, coming: Iterator[int], count: int) -> bool:
+        """Add up to ``count`` more trials that are to run; returns whether any is waiting now."""
         for index in islice(filter(self._is_to_run, coming), count):
             self._add(index)
         return bool(self._next)

@@ -1,1 +1,1 @@
-"""Search for a method's hyper-parameters: what is searched, within which limits, how, and what is kept of it."""
+"""The search for a method's hyper-parameters: candidates, their values, and the log of a search."""

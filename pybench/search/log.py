@@ -1,4 +1,4 @@
-"""What is kept of a search beside its records: ``search.json``, which says all, and a suite with what was found."""
+"""What a search writes beside its records: ``search.json``, the whole of it, and a suite with the best parameters."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Any
 import yaml
 
 from pybench.disk import atomic_files
+from pybench.search.candidate import Candidate
 from pybench.search.prepare import Prepared
-from pybench.search.search import Sample, Search
+from pybench.search.search import Search
 from pybench.spec import TrialSpec
 
 ORACLE = "_oracle"  # ends the name of every number that was measured on the test set
 
 
 def metric_name(metric: str, is_oracle: bool) -> str:
-    """What a value of the objective is called."""
+    """The name of a value of the objective."""
     return metric + ORACLE if is_oracle else metric
 
 
 def write(folder: Path, prepared: Prepared, search: Search) -> Path | None:
-    """Write the log and, where there is a best sample, the suite; returns the suite's file.
+    """Write the log and, if there is a best candidate, the suite; returns the suite's file.
 
     Raises:
         InputError: the folder cannot be written.
@@ -50,35 +51,35 @@ def content(prepared: Prepared, search: Search) -> dict[str, Any]:
         "objective": "test set (oracle)" if oracle else "held-out normal images and spoilt copies of them",
         "test_labels_read": {
             "by_this_process": search.labels_read_here,
-            "by_trials": sum(sample.test_labels_read for sample in search.samples),
+            "by_trials": sum(candidate.test_labels_read for candidate in search.candidates),
         },
         "metrics": [metric_name(metric, oracle) for metric in settings.metrics],
-        "constraints": [str(limit) for limit in settings.limits],
+        "constraints": [str(constraint) for constraint in settings.constraints],
         "seed": settings.seed,
         "batch": settings.batch,
         "space": {name: str(part) for name, part in prepared.space.items()},
         "trials_of_a_sample": len(prepared.plan.specs),
         "best": None if best is None else best.number,
-        "front": [sample.number for sample in search.front],
-        "samples": [_sample(sample, search, oracle) for sample in search.samples],
+        "front": [candidate.number for candidate in search.front],
+        "samples": [_candidate(candidate, search, oracle) for candidate in search.candidates],
     }
 
 
-def _sample(sample: Sample, search: Search, oracle: bool) -> dict[str, Any]:
-    is_complete = sample.state == "complete"
+def _candidate(candidate: Candidate, search: Search, oracle: bool) -> dict[str, Any]:
+    is_complete = candidate.state == "complete"
     return {
-        "number": sample.number,
-        "state": sample.state if not is_complete or search.is_feasible(sample) else "infeasible",
-        "reason": sample.reason,
-        "params": sample.changes,
-        "values": {metric_name(metric, oracle): value for metric, value in sample.values.items()},
-        "values_at_rungs": {metric_name(search.settings.metrics[0], oracle): sample.rungs},
-        "measured": sample.measured,
-        "records": sample.keys,
+        "number": candidate.number,
+        "state": candidate.state if not is_complete or search.ranking.is_feasible(candidate) else "infeasible",
+        "reason": candidate.reason,
+        "params": candidate.changes,
+        "values": {metric_name(metric, oracle): value for metric, value in candidate.values.items()},
+        "values_at_rungs": {metric_name(search.settings.metrics[0], oracle): candidate.rungs},
+        "measured": candidate.measured,
+        "records": candidate.keys,
     }
 
 
-def _suite(prepared: Prepared, search: Search, best: Sample) -> str:
+def _suite(prepared: Prepared, search: Search, best: Candidate) -> str:
     """A suite that runs the best parameters, beside the defaults, on the test set."""
     plan, first = prepared.plan, prepared.plan.specs[0]
     entries = [{"name": first.method, "label": "tuned", "params": best.params}]
@@ -102,7 +103,7 @@ def _suite(prepared: Prepared, search: Search, best: Sample) -> str:
     }
     values = ", ".join(f"{metric_name(name, prepared.is_oracle)} {value:.4f}" for name, value in best.values.items())
     where = "test set (oracle)" if mark else "validation data made of normal images"
-    head = f"# Sample {best.number} of {len(search.samples)} of a search on the {where}: {values}.\n"
+    head = f"# Sample {best.number} of {len(search.candidates)} of a search on the {where}: {values}.\n"
     return head + yaml.safe_dump(suite, sort_keys=False, width=118, default_flow_style=None)
 
 

@@ -15,7 +15,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from pybench.ops.perlin import perlin_noise
+from pybench.ops.perlin_noise import perlin_noise
 from pybench.training.procedural_textures import noise_seed
 
 Mask = NDArray[np.bool_]

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pybench.ops.perlin import perlin_noise
+from pybench.ops.perlin_noise import perlin_noise
 
 Field = NDArray[np.float32]
 

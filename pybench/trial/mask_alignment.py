@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pybench.images.geometry import Geometry
 from pybench.images.loading import read_defects, read_mask
-from pybench.ops.regions import connected_regions
+from pybench.ops.connected_regions import connected_regions
 from pybench.trial.predictions import Predictions
 from pybench.types import Evaluation, Region, Sample
 

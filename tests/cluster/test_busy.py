@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pybench import registry
+from pybench.executors.lazy import LazyExecutor
 from pybench.executors.ray import RayExecutor
 from pybench.machine.environment import usable_cores
 from pybench.planning.plan import plan
@@ -34,7 +35,8 @@ def test_a_noisy_neighbour_is_flagged(
         return executor
 
     try:
-        (result,) = run(planned, Store(tmp_path / "run"), noisy, force=False, listener=Quiet())
+        with LazyExecutor(noisy) as executor:
+            (result,) = run(planned, Store(tmp_path / "run"), executor, force=False, listener=Quiet())
     finally:
         for process in noise:
             process.kill()

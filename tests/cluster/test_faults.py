@@ -163,7 +163,7 @@ def test_nothing_acknowledged_is_lost(
     assert told.keys() == stored.keys()
     registry.add_plugins(plugins)
     planned = plan(*load_suite(str(suite)), profile="paper", data_root=data_root)
-    calm = run(planned, Store(tmp_path / "calm"), InlineExecutor, force=False, listener=Quiet())
+    calm = run(planned, Store(tmp_path / "calm"), InlineExecutor(), force=False, listener=Quiet())
     expected = by_name([result.record for result in calm])
     for name, record in stored.items():
         assert record.status == "ok"

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def test_a_hung_node_is_given_up(
     frost = Frost(hung, store.progress_folders, marker)
     threading.Thread(target=frost.fall, daemon=True).start()
     try:
-        results = run(planned, store, lambda: RayExecutor(cluster.address), force=False, listener=Quiet())
+        with closing(RayExecutor(cluster.address)) as executor:
+            results = run(planned, store, executor, force=False, listener=Quiet())
     finally:
         frost.clear()
     assert [result.record.status for result in results] == ["ok"] * 6

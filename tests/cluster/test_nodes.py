@@ -7,6 +7,7 @@ has the data there, the nodes' workers were started in an empty folder. Each nod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib import invalidate_caches
 from pathlib import Path
@@ -15,13 +16,14 @@ from typing import Any
 import pytest
 
 from pybench import registry
+from pybench.executors import Executor
 from pybench.executors.inline import InlineExecutor
 from pybench.executors.ray import RayExecutor
 from pybench.planning.plan import Plan, plan
 from pybench.planning.suite import load_suite
 from pybench.records import Record
 from pybench.results.store import Store
-from pybench.run.job_factory import Jobs
+from pybench.run.job_factory import JobFactory
 from pybench.run.run_plan import run
 from pybench.trial.job import Job
 from pybench.types import InputError
@@ -91,7 +93,7 @@ def executor(nodes: Nodes) -> Iterator[RayExecutor]:
 
 
 def jobs(planned: Plan, folder: Path) -> list[Job]:
-    made = Jobs(planned, Store(folder))
+    made = JobFactory(planned, Store(folder))
     return [made.make(spec) for spec in planned.specs]
 
 
@@ -99,8 +101,9 @@ def by_name(records: list[Record]) -> dict[str, Record]:
     return {f"{record.spec.category}/{record.spec.method}": record for record in records}
 
 
-def ran(planned: Plan, folder: Path, make: Callable[[], object]) -> dict[str, Record]:
-    results = run(planned, Store(folder), make, force=False, listener=Quiet())  # type: ignore[arg-type]
+def ran(planned: Plan, folder: Path, make: Callable[[], Executor]) -> dict[str, Record]:
+    with closing(make()) as executor:
+        results = run(planned, Store(folder), executor, force=False, listener=Quiet())
     return by_name([result.record for result in results])
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pybench import registry
+from pybench.executors import Executor
 from pybench.executors.inline import InlineExecutor
 from pybench.executors.ray import RayExecutor
 from pybench.planning.plan import Plan, plan
@@ -19,21 +21,10 @@ from pybench.types import InputError
 from tests.cluster.listeners import Quiet
 
 
-class Shared:
-    """Lets several runs use one cluster: a run's ``close`` leaves it running."""
-
-    def __init__(self) -> None:
-        self.executor = RayExecutor(None)
-        self.run, self.measure = self.executor.run, self.executor.measure
-
-    def close(self) -> None: ...
-
-
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Shared]:
-    shared = Shared()
-    yield shared
-    shared.executor.close()
+def cluster() -> Iterator[RayExecutor]:
+    with closing(RayExecutor(None)) as executor:
+        yield executor
 
 
 @pytest.fixture
@@ -46,8 +37,8 @@ def make_plan(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) 
     return make
 
 
-def records(planned: Plan, folder: Path, executor: object) -> dict[str, Record]:
-    results = run(planned, Store(folder), lambda: executor, force=False, listener=Quiet())  # type: ignore[arg-type,return-value]
+def records(planned: Plan, folder: Path, executor: Executor) -> dict[str, Record]:
+    results = run(planned, Store(folder), executor, force=False, listener=Quiet())
     return {f"{result.record.spec.category}/{result.record.spec.method}": result.record for result in results}
 
 
@@ -60,7 +51,9 @@ def test_a_ray_that_does_not_start_says_so(monkeypatch: pytest.MonkeyPatch) -> N
         RayExecutor(None)
 
 
-def test_ray_and_inline_give_identical_metrics(cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+def test_ray_and_inline_give_identical_metrics(
+    cluster: RayExecutor, make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
     planned = make_plan("difference", "no_maps", extra="latency: {calls: 30, seconds: 0.1, processes: 1}")
     on_ray = records(planned, tmp_path / "ray", cluster)
     inline = records(planned, tmp_path / "inline", InlineExecutor())
@@ -73,7 +66,7 @@ def test_ray_and_inline_give_identical_metrics(cluster: Shared, make_plan: Calla
 
 
 def test_a_method_that_kills_its_worker_fails_alone(
-    cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path
+    cluster: RayExecutor, make_plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
     found = records(make_plan("segfault", "raising", "difference"), tmp_path / "run", cluster)
     assert found["lid/segfault"].status == "failed"
@@ -87,7 +80,7 @@ def test_a_method_that_kills_its_worker_fails_alone(
 
 
 def test_a_worker_that_dies_once_costs_an_attempt(
-    cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path
+    cluster: RayExecutor, make_plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
     planned = make_plan("flaky", "difference", overrides={"flaky.marker": str(tmp_path / "marker")})
     found = records(planned, tmp_path / "run", cluster)
@@ -97,7 +90,7 @@ def test_a_worker_that_dies_once_costs_an_attempt(
     assert found["lid/flaky"].metrics == found["lid/difference"].metrics
 
 
-def test_a_trial_that_hangs_is_stopped(cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+def test_a_trial_that_hangs_is_stopped(cluster: RayExecutor, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
     planned = make_plan("hangs", "difference", extra="latency: null\nlimits: {minutes: 0.15}")
     found = records(planned, tmp_path / "run", cluster)
     for category in ("lid", "plate"):
@@ -110,7 +103,7 @@ def test_a_trial_that_hangs_is_stopped(cluster: Shared, make_plan: Callable[...,
 
 
 def test_where_memory_runs_out_images_are_predicted_one_by_one(
-    cluster: Shared, make_plan: Callable[..., Plan], tmp_path: Path
+    cluster: RayExecutor, make_plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
     found = records(make_plan("greedy", "difference"), tmp_path / "run", cluster)
     record = found["lid/greedy"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ def test_workers_share_what_they_extract(
     }
     suite = load_suite(str(write_suite("padim", "patchcore", categories="[lid]")))
     planned = plan(*suite, profile="paper", data_root=data_root, overrides=overrides)
-    results = run(planned, Store(tmp_path / "run"), lambda: RayExecutor(None), force=False, listener=Quiet())
+    with closing(RayExecutor(None)) as executor:
+        results = run(planned, Store(tmp_path / "run"), executor, force=False, listener=Quiet())
     assert [result.record.status for result in results] == ["ok", "ok"]
     counts = [result.record.provenance["features"] for result in results]
     assert sum(count["extracted"] for count in counts) == 14

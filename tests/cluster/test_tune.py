@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,15 @@ from pybench.executors.inline import InlineExecutor
 from pybench.executors.ray import RayExecutor
 from pybench.planning.suite import load_suite
 from pybench.results.store import Store
+from pybench.search.candidate import Candidate
 from pybench.search.prepare import prepare
-from pybench.search.search import Sample, Search, Settings
+from pybench.search.search import Search
+from pybench.search.settings import Settings
 from tests.cluster.listeners import Quiet
 
 
 class Log(Quiet):
-    def sample(self, sample: Sample, best: Sample | None) -> None: ...
+    def candidate(self, candidate: Candidate, best: Candidate | None) -> None: ...
 
 
 def test_ray_and_inline_search_alike(
@@ -43,10 +46,11 @@ def test_ray_and_inline_search_alike(
         data_root=data_root,
     )
 
-    def found(name: str, make: Callable[[], Executor]) -> list[Sample]:
-        settings = Settings(("pixel_auroc",), (), samples=5, batch=2, seed=1)
-        search = Search(prepared.plan, prepared.space, settings, Store(tmp_path / name), make, Log())
-        search.run(lambda: None)
-        return search.samples
+    def found(name: str, make: Callable[[], Executor]) -> list[Candidate]:
+        settings = Settings(("pixel_auroc",), (), candidates=5, batch=2, seed=1)
+        with closing(make()) as executor:
+            search = Search(prepared.plan, prepared.space, settings, Store(tmp_path / name), executor, Log())
+            search.run(lambda: None)
+        return search.candidates
 
     assert found("ray", lambda: RayExecutor(None)) == found("inline", InlineExecutor)

@@ -54,7 +54,7 @@ def records(
         file = write_suite("hetmm", extra=f"resources: {{backend: {backend}}}\nlatency: null")
         file.write_text(file.read_text().replace("  - name: hetmm\n", METHODS))
         planned = plan(*load_suite(str(file)), profile="paper", data_root=data_root)
-        results = run(planned, Store(tmp_path / backend), InlineExecutor, force=False, listener=Quiet())
+        results = run(planned, Store(tmp_path / backend), InlineExecutor(), force=False, listener=Quiet())
         return {(result.record.spec.category, result.record.spec.method): result.record for result in results}
 
     return make

@@ -26,6 +26,8 @@ import ray
 from PIL import Image
 
 from pybench import registry
+from pybench.executors import Executor
+from pybench.executors.lazy import LazyExecutor
 from pybench.executors.ray import RayExecutor
 from pybench.planning.plan import Plan, plan
 from pybench.planning.suite import load_suite
@@ -101,15 +103,6 @@ class Watch:
     def latency(self, latency: Latency | LatencyFailure) -> None: ...
 
 
-class Kept:
-    """Lets several runs use one executor, made ahead: a run's ``close`` leaves it."""
-
-    def __init__(self, executor: RayExecutor) -> None:
-        self.run, self.measure = executor.run, executor.measure
-
-    def close(self) -> None: ...
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=20_000)
@@ -119,24 +112,22 @@ def main() -> None:
         planned = prepare(folder)
         executor = RayExecutor(None)
         try:
-            measured = measure(folder, planned, lambda: Kept(executor), count)
+            measured = measure(folder, planned, executor, count)
         finally:
             executor.close()
         measured |= first_of_a_million(folder, planned)
     print(json.dumps(measured, indent=1))
 
 
-def measure(
-    folder: Path, planned: Callable[[int], Plan], make_executor: Callable[[], Kept], count: int
-) -> dict[str, float]:
+def measure(folder: Path, planned: Callable[[int], Plan], executor: Executor, count: int) -> dict[str, float]:
     """All figures; times in milliseconds or seconds, as they are called."""
     watch = Watch(stop_at=200)
-    stopped(planned(400), Store(folder / "warm"), make_executor, watch)
+    stopped(planned(400), Store(folder / "warm"), executor, watch)
     empty_before = empty_task_ms(min(count, 2000))
     half = Watch(stop_at=count // 2)
-    stopped(planned(count), Store(folder / "run"), make_executor, half)
+    stopped(planned(count), Store(folder / "run"), executor, half)
     rest = Watch()
-    stopped(planned(count), Store(folder / "run"), make_executor, rest)
+    stopped(planned(count), Store(folder / "run"), executor, rest)
     empty_after = empty_task_ms(min(count, 2000))
     assert half.new + rest.new >= count, "trials are missing"
     trial = 1000 * (half.last - half.first + rest.last - rest.first) / (half.new + rest.new - 2)
@@ -164,7 +155,8 @@ def first_of_a_million(folder: Path, planned: Callable[[int], Plan]) -> dict[str
         return executor
 
     watch = Watch(stop_at=1)
-    stopped(planned(1_000_000), Store(folder / "million"), make_executor, watch)
+    with LazyExecutor(make_executor) as lazy:
+        stopped(planned(1_000_000), Store(folder / "million"), lazy, watch)
     return {
         "first_of_a_million_after_s": round(watch.first - watch.began, 2),
         "of_these_since_ray_is_ready_s": round(watch.first - ready, 2),
@@ -192,10 +184,10 @@ def prepare(folder: Path, method: str = METHOD) -> Callable[[int], Plan]:
     return planned
 
 
-def stopped(planned: Plan, store: Store, make_executor: Callable[[], Kept | RayExecutor], watch: Watch) -> None:
+def stopped(planned: Plan, store: Store, executor: Executor, watch: Watch) -> None:
     """A run until its end, or the watch's."""
     with contextlib.suppress(Stopped):
-        run(planned, store, make_executor, force=False, listener=watch)
+        run(planned, store, executor, force=False, listener=watch)
 
 
 def empty_task_ms(count: int) -> float:

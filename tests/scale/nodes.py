@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import ray
-from measure import Kept, Watch, prepare
+from measure import Watch, prepare
 from ray.cluster_utils import Cluster
 
 from pybench.executors.ray import RayExecutor
@@ -82,10 +82,10 @@ def took(nodes: int, method: str) -> float:
             folder = Path(work)
             planned = prepare(folder, method)
             executor = RayExecutor(cluster.address)
-            run(planned(4 * nodes), Store(folder / "warm"), lambda: Kept(executor), force=False, listener=Watch())
+            run(planned(4 * nodes), Store(folder / "warm"), executor, force=False, listener=Watch())
             began = time.monotonic()
             watch = Watch()
-            run(planned(TRIALS), Store(folder / "run"), lambda: Kept(executor), force=False, listener=watch)
+            run(planned(TRIALS), Store(folder / "run"), executor, force=False, listener=watch)
             ended = time.monotonic()
             assert watch.statuses == {"ok": TRIALS}, watch.statuses
         return ended - began

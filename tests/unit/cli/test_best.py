@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -19,59 +17,8 @@ from typer.testing import Result as Done
 from pybench.cli.app import app
 from pybench.records import Outcome, Result
 from pybench.report import front_plot
-from pybench.report.label_placement import place
 from pybench.results.store import Store
-from tests.unit.report.candidates import FIVE, candidate, changed, select
-
-# --- the picture ----------------------------------------------------------------------------------------------------
-
-
-def many(count: int) -> list[Result]:
-    rng = np.random.default_rng(count)
-    results = []
-    for number in range(count):
-        p95, memory = float(np.exp(rng.normal(3.5, 0.9))), float(rng.uniform(400, 4000))
-        values = list(np.clip(0.6 + 0.08 * math.log(p95) + rng.normal(0, 0.02, 3), 0, 1))
-        made = candidate(("padim", "patchcore", "hetmm")[number % 3], values, p95, memory, params={"k": number})
-        results += made
-    return results
-
-
-@pytest.mark.parametrize("count", [3, 25])
-def test_labels_cover_neither_each_other_nor_markers(count: int) -> None:
-    figure = front_plot.draw(select(many(count), "latency_p95_ms<=40"))
-    figure.canvas.draw()
-    (axes,) = figure.axes
-    names = {f"k={number}" for number in range(count)} if count > 3 else {"padim", "patchcore", "hetmm"}
-    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() in names]
-    assert len(boxes) == count
-    points = [axes.transData.transform(line.get_xydata())[0] for line in axes.lines if len(line.get_xydata()) == 1]
-    assert len(points) >= count
-    for i, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
-        assert not any(box.contains(*point) for point in points)
-        assert axes.get_window_extent().padded(1).contains(*box.min)
-        assert axes.get_window_extent().padded(1).contains(*box.max)
-
-
-def test_places_are_beside_their_markers_where_there_is_room() -> None:
-    boxes = place(
-        np.array([[50.0, 50.0], [150.0, 50.0]]),
-        np.array([5.0, 5.0]),
-        np.array([[30.0, 10.0], [30.0, 10.0]]),
-        (0, 0, 200, 100),
-        np.empty((0, 4)),
-    )
-    assert np.abs(boxes[:, 0] - [58, 158]).max() < 1
-    assert np.abs(boxes[:, [1, 3]].mean(1) - 50).max() < 1
-
-
-def test_a_picture_without_limits_or_of_one_latency() -> None:
-    for results in (FIVE, candidate("a", 0.5, 10)):
-        assert front_plot.draw(select(results)).axes
-
-
-# --- the command ----------------------------------------------------------------------------------------------------
+from tests.unit.report.detectors import FIVE, changed, detector
 
 
 @pytest.fixture
@@ -160,7 +107,7 @@ def test_what_is_wrong_is_one_line(
 
 
 def test_a_picture_is_of_one_table(run: Path, tmp_path: Path) -> None:
-    keep(run, changed(candidate("a", 0.9), profile="paper"))
+    keep(run, changed(detector("a", 0.9), profile="paper"))
     done = invoke(run, "--plot", tmp_path / "front.svg")
     assert done.exit_code == 2
     assert "--plot draws one table, and here are 2; choose with --filter" in done.stderr

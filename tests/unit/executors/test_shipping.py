@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pybench import registry
-from pybench.executors import node, shipping
-from pybench.executors.demand import Needs
-from pybench.executors.node import Lacking, Order, Refused
+from pybench.executors import shipping
 from pybench.images.loading import fingerprint
-from pybench.planning.plan import Plan, plan
-from pybench.planning.suite import load_suite
-from pybench.records import Outcome
-from pybench.results.store import Store
-from pybench.run.job_factory import Jobs
 from pybench.trial.job import Job
 from pybench.trial.samples import TrialData, load_samples
 from pybench.types import InputError, Sample
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache of a node that has no data of its own."""
-    monkeypatch.delenv("PYBENCH_DATA", raising=False)
-    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 @pytest.fixture
@@ -41,23 +25,6 @@ def files(tmp_path: Path) -> dict[str, Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return {name: tmp_path / "sent" / name for name in contents}
-
-
-@pytest.fixture
-def planned(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) -> Callable[..., Plan]:
-    def make(**overrides: str) -> Plan:
-        registry.add_plugins(plugins)
-        named = {name.replace("_", ".", 1): value for name, value in overrides.items()}
-        suite = load_suite(str(write_suite("difference", categories="[lid]")))
-        return plan(*suite, profile="paper", data_root=data_root, overrides=named)
-
-    return make
-
-
-@pytest.fixture
-def job(planned: Callable[..., Plan], cache: Path, tmp_path: Path) -> Job:
-    made = planned()
-    return Jobs(made, Store(tmp_path / "results" / "tiny")).make(made.specs[0])
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -176,33 +143,6 @@ def test_what_was_shipped_is_found_again_and_sent_again_where_it_is_damaged(
     assert of(shipping.receive(shipment, chunks, job.fingerprint)) == job.fingerprint
 
 
-def test_a_trial_is_sent_back_for_its_data_then_runs(job: Job, data_root: Path, tmp_path: Path) -> None:
-    shipment, files = shipping.pack(load_samples(job.spec, data_root))
-    chunks = list(shipping.chunks(files))
-    here = node.trial(Order(job, (), None, ()))
-    data_root.rename(tmp_path / "gone")
-    assert isinstance(node.trial(Order(job, (), None, ())), Lacking)
-    there = node.trial(Order(job, (), shipment, chunks))
-    assert isinstance(here, Outcome)
-    assert isinstance(there, Outcome)
-    assert there.record.status == "ok"
-    assert there.record.metrics == here.record.metrics
-    assert there.record.fingerprint == here.record.fingerprint
-
-
-def test_other_sources_are_refused(job: Job) -> None:
-    told = node.trial(Order(replace(job, code_version="0" * 16), (), None, ()))
-    assert isinstance(told, Refused)
-    assert "not 0000000000000000" in told.reason
-
-
-def test_a_method_that_a_node_does_not_know_is_refused(job: Job) -> None:
-    registry._plugin_folders.clear()
-    told = node.trial(Order(job, (), None, ()))
-    assert isinstance(told, Refused)
-    assert "unknown method 'difference'" in told.reason
-
-
 def test_plugins_travel_where_others_lie(cache: Path, plugins: Path) -> None:
     (plugins / "methods" / "_shared.txt").write_text("the plug-ins' own")
     (plugins / "methods" / "__pycache__").mkdir()
@@ -214,48 +154,3 @@ def test_plugins_travel_where_others_lie(cache: Path, plugins: Path) -> None:
     assert placed.is_relative_to(cache)
     expected = {name: content for name, content in tree(plugins).items() if "__pycache__" not in name}
     assert tree(placed) == expected
-
-
-def test_checkpoints_stay_on_a_node_that_does_not_see_the_run(job: Job, cache: Path) -> None:
-    assert job.progress_folder is not None
-    prepared = node.prepared(Order(job, (), None, ()))
-    assert isinstance(prepared, Job)
-    assert prepared.progress_folder == cache / "underway" / job.progress_folder.name
-    job.progress_folder.parent.mkdir(parents=True)
-    seen = node.prepared(Order(job, (), None, ()))
-    assert isinstance(seen, Job)
-    assert seen.progress_folder == job.progress_folder
-
-
-def test_limits_say_what_a_trial_asks_for_and_are_no_part_of_its_key(
-    planned: Callable[..., Plan], tmp_path: Path
-) -> None:
-    plain, limited = planned(), planned(limits_gpus="0.25", limits_memory_gb="1.5")
-    assert [spec.key() for spec in plain.specs] == [spec.key() for spec in limited.specs]
-    job = Jobs(limited, Store(tmp_path / "run")).make(limited.specs[0])
-    assert Needs.of(job) == Needs(1, 0, int(1.5 * 2**30))
-    on_gpu = job.spec.model_copy(update={"resources": job.spec.resources.model_copy(update={"device": "cuda"})})
-    needs = Needs.of(replace(job, spec=on_gpu))
-    assert (needs.options()["num_gpus"], needs.options()["memory"]) == (0.25, 3 * 2**29)
-    assert needs.options()["runtime_env"]["env_vars"]["OPENBLAS_NUM_THREADS"] == "1"
-    assert str(needs) == "1 core, 0.25 GPU, 1.5 GB of memory"
-    assert needs.fit({"CPU": 1.0, "GPU": 1.0, "memory": 2.0**31})
-    assert not needs.fit({"CPU": 1.0, "memory": 2.0**31})
-
-
-def test_a_method_says_what_its_trials_need(job: Job) -> None:
-    cls = registry.load("method", "difference")
-    assert Needs.of(job) == Needs(1, 0, 0)
-    assert "memory" not in Needs.of(job).options()
-    cls.memory_gb = 2
-    assert Needs.of(job).memory == 2 * 2**30
-    assert Needs.of(replace(job, memory_gb=1)).memory == 2**30
-
-
-@pytest.mark.parametrize(("value", "message"), [("1.5", "expected at most 1"), ("0", "greater than 0"), ("2", "")])
-def test_gpus_are_a_share_or_whole(planned: Callable[..., Plan], value: str, message: str) -> None:
-    if not message:
-        assert planned(limits_gpus=value).limits.gpus == 2
-        return
-    with pytest.raises(InputError, match=rf"limits.gpus: .*{message}"):
-        planned(limits_gpus=value)

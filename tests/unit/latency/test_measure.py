@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from pybench import registry
-from pybench.cli.app import app
 from pybench.latency import measure
 from pybench.latency.percentiles import interval
 from pybench.planning.plan import plan
 from pybench.planning.suite import LatencyProtocol, load_suite
 from pybench.records import Latency, LatencyFailure, ProcessTiming
 from pybench.results.store import Store
-from pybench.run.job_factory import Jobs
-from pybench.spec import Resources
+from pybench.run.job_factory import JobFactory
 from pybench.trial import fitted_states
 from pybench.trial.job import Job
 from pybench.trial.run_trial import run_trial
@@ -42,7 +38,7 @@ def make_job(data_root: Path, plugins: Path, write_suite: Callable[..., Path], t
     def make(method: str) -> Job:
         suite = write_suite(method, extra="latency: {calls: 30, seconds: 0.1}", categories="[lid]")
         planned = plan(*load_suite(str(suite)), profile="paper", data_root=data_root)
-        return Jobs(planned, Store(tmp_path / "run")).make(planned.specs[0])
+        return JobFactory(planned, Store(tmp_path / "run")).make(planned.specs[0])
 
     return make
 
@@ -123,72 +119,3 @@ def test_flags() -> None:
     assert measure._flags(0, [*alike[:2], other], {"match": 10}, end_to_end) == ["the medians of 3 processes differ"]
     for stages, share in (({"match": 9.4}, "94%"), ({"match": 9, "decode": 1.6}, "106%")):
         assert measure._flags(0, alike, stages, end_to_end) == [f"stages add up to {share} of end to end"]
-
-
-def failure(key: str) -> LatencyFailure:
-    return LatencyFailure(
-        key=key, dataset="d", category="lid", method="padim", params={}, resources=Resources(), profile="quick",
-        status="failed", reason="boom", code_version="", started="2026-01-01", finished="2026-01-02",
-    )  # fmt: skip
-
-
-def measured(key: str) -> Latency:
-    timing = measure._pooled([[1.0] * 30])
-    return Latency(
-        key=key, dataset="d", category="lid", method="padim", params={}, resources=Resources(), profile="quick",
-        image_height=8, image_width=8, end_to_end=timing, predict=timing, first_call_ms=50, peak_memory_mb=1,
-        flags=(), manifest={}, code_version="", finished="2026-01-01T00:00:00.000+00:00",
-    )  # fmt: skip
-
-
-def test_a_failure_takes_the_place_of_a_latency_and_gives_it_up(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.write_latency(measured("a"))
-    store.write_latency(failure("b"))
-    assert store.latencies() == [measured("a"), failure("b")]
-    store.write_latency(failure("a"))
-    assert store.latencies() == [failure("a"), failure("b")]
-    assert [file.name for file in (tmp_path / "attempts").iterdir()] == ["a-2026-01-01T000000.000Z.json"]
-    store.write_latency(measured("a"))
-    assert store.latencies() == [measured("a"), failure("b")]
-
-
-def test_a_latency_that_fails_ends_no_run(
-    data_root: Path, plugins: Path, write_suite: Callable[..., Path], tmp_path: Path
-) -> None:
-    """Its trials are well; the table says why there is no latency, and the exit code that something failed."""
-    suite = write_suite(
-        "unloadable", extra="latency: {calls: 30, seconds: 0.1, processes: 1, batch_sizes: []}", categories="[lid]"
-    )
-    options = ["--data-root", data_root, "--plugins", plugins, "--out", tmp_path / "out", "--profile", "paper"]
-    done = CliRunner().invoke(app, ["run", str(suite), *map(str, options), "--executor", "inline"])
-    assert done.exit_code == 1, done.output
-    assert "latency of unloadable: failed: its process died (SIGKILL), perhaps for want of memory" in done.output
-    shown = CliRunner().invoke(app, ["show", str(tmp_path / "out"), "--format", "json", "--plugins", str(plugins)])
-    (trial,) = json.loads(shown.output)
-    assert (trial["status"], trial["latency"]) == ("ok", None)
-    assert trial["latency_failure"] == "its process died (SIGKILL), perhaps for want of memory"
-
-
-def test_the_command_measures_a_suite_and_then_its_run(
-    data_root: Path, plugins: Path, write_suite: Callable[..., Path], tmp_path: Path
-) -> None:
-    suite = write_suite("difference", extra="latency: {calls: 30, seconds: 0.1, processes: 1, batch_sizes: [2]}")
-    options = [str(option) for option in ("--data-root", data_root, "--plugins", plugins)]
-    placed = [str(suite), *options, "--out", str(tmp_path / "out"), "--profile", "paper"]
-    done = CliRunner().invoke(app, ["latency", *placed, "--format", "json", "--set", "latency.batch_sizes=[1,2]"])
-    assert done.exit_code == 0, done.output
-    (one,) = json.loads(done.stdout)
-    assert one["status"] == "ok"
-    assert one["latency"]["images_per_second"].keys() == {"1", "2"}
-    assert one["metrics"] == {}
-    done = CliRunner().invoke(app, ["run", *placed, "--executor", "inline"])
-    assert done.exit_code == 0, done.output
-    done = CliRunner().invoke(app, ["latency", str(tmp_path / "out" / "tiny"), *options, "--format", "csv"])
-    assert done.exit_code == 0, done.output
-    head, row = done.stdout.splitlines()
-    assert "metrics.image_auroc" in head
-    assert row.startswith("ok,")
-    done = CliRunner().invoke(app, ["latency", str(tmp_path / "out" / "tiny"), *options, "--set", "seeds=1"])
-    assert done.exit_code == 2
-    assert "--set and --dataset are for suites" in done.stderr

@@ -1,4 +1,4 @@
-"""Exported tables: CSV and Parquet."""
+"""A run as one flat file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from pybench.report.export import to_csv, write_table
 from pybench.results import flat
 from pybench.types import InputError
-from tests.unit.results.test_flat import FAILED, result
+from tests.unit.results.measured import FAILED, result
 
 
 def test_csv_reads_back() -> None:

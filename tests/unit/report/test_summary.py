@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pybench.records import Attempt, Record, Result, Status
 from pybench.report.names import UNDEFINED
 from pybench.report.summary import Summary, columns_of, summaries
-from pybench.spec import Resources, TrialSpec
+from pybench.spec import Resources
 from pybench.types import InputError
-
-METRICS = ("image_auroc", "pixel_auroc", "aupro_30", "overkill_rate")
-
-
-def trial(
-    category: str,
-    method: str,
-    values: dict[str, float | None] | float | None,
-    *,
-    seed: int = 0,
-    status: Status = "ok",
-    reason: str = "",
-    undefined: dict[str, str] | None = None,
-    params: dict[str, Any] | None = None,
-    provenance: dict[str, Any] | None = None,
-    **spec: Any,
-) -> Result:
-    """A result; one number stands for image AUROC."""
-    spec = {"suite": "a_suite", "dataset": "tiles", "profile": "quick", **spec}
-    params = {"weights": "random", **(params or {})}
-    made = TrialSpec(category=category, method=method, seed=seed, metrics=METRICS, params=params, **spec)
-    metrics = values if isinstance(values, dict) else {} if values is None else {"image_auroc": values}
-    record = Record(
-        key=made.key(),
-        spec=made,
-        status=status,
-        reason=reason,
-        metrics=metrics,
-        undefined=undefined or {},
-        provenance=provenance or {},
-    )
-    return Result(record, None)
-
-
-def one(results: Sequence[Result], *metrics: str) -> Summary:
-    (summary,) = summaries(results, metrics or ("image_auroc",))
-    return summary
+from tests.unit.report.trials import one, trial
 
 
 def row(summary: Summary, category: str, metric: str = "image_auroc") -> dict[str, tuple[str, str]]:
@@ -166,39 +126,3 @@ def test_default_metrics_are_the_headline_ones() -> None:
 def test_unknown_metric_names_the_nearest() -> None:
     with pytest.raises(InputError, match="unknown metric 'aupro'; did you mean 'aupro_30'"):
         summaries([trial("lid", "a", 0.5)], ["aupro"])
-
-
-def test_trials_that_were_begun_again_are_named() -> None:
-    attempt = Attempt(node="here", started="1", ended="2", reason="WorkerCrashedError: gone")
-    results = [trial("lid", "a", 0.9), trial("plate", "a", 0.9)]
-    for result in results:
-        result.record.attempts.append(attempt)
-    assert "begun again: WorkerCrashedError: gone (lid/a, plate/a)" in one(results).notes
-
-
-def test_features_that_trials_share_are_added_up() -> None:
-    results = [
-        trial("lid", "a", 0.9, provenance={"features": {"extracted": 14, "found": 16}}),
-        trial("lid", "b", 0.9, provenance={"features": {"extracted": 0, "found": 30}}),
-        trial("plate", "c", 0.9),
-    ]
-    results[0].record.timings.update(features=2.6, feature_cache=0.4)
-    results[1].record.timings.update(features=0.0, feature_cache=0.8)
-    note = "features of 14 images extracted in 3 s, 46 times found; the cache took 1 s; beside the time to fit"
-    assert note in one(results).notes
-    assert not any("extracted" in note for note in one(results[-1:]).notes)
-
-
-def test_a_training_that_trials_share_is_counted_once() -> None:
-    def adapted(entry: str, seconds: float, **more: str) -> dict[str, Any]:
-        return {"adaptation": {"entry": entry, "seconds": seconds, **more}}
-
-    results = [
-        trial("lid", "a", 0.9, provenance=adapted("x", 100.0)),
-        trial("lid", "b", 0.9, provenance=adapted("x", 100.0)),
-        trial("plate", "a", 0.9, provenance=adapted("y", 300.0, took_the_place_of_damaged="y.kept")),
-        trial("plate", "c", 0.9),
-    ]
-    assert "2 adapted backbones, trained for 200 s in the mean, beside the time to fit" in one(results).notes
-    assert "! y.kept was damaged; trained anew" in one(results).notes
-    assert not any("adapted" in note for note in one(results[-1:]).notes)

@@ -1,4 +1,4 @@
-"""How a result table looks, on terminals of any width, as a picture and as Markdown."""
+"""How a result table looks, on terminals of any width and as a picture."""
 
 from __future__ import annotations
 
@@ -9,48 +9,15 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from pybench.records import Latency, Record, Result, Timing
-from pybench.report.markdown import to_markdown
-from pybench.report.summary import summaries
+from pybench.records import Result
 from pybench.report.table import print_results, save_svg
-from pybench.spec import Resources, TrialSpec
-
-METRICS = ("image_auroc", "pixel_auroc", "aupro_30")
-CATEGORIES = ("bottle", "metal_nut", "toothbrush")
-
-
-def timing(p50: float) -> Timing:
-    return Timing(calls=128, p50=p50, p90=p50 * 1.1, p95=p50 * 1.2, p99=None, intervals={})
-
-
-def results(methods: dict[str, float], flags: tuple[str, ...] = ()) -> list[Result]:
-    """Each method with its median latency; values follow from positions and are all different."""
-    made = []
-    for row, category in enumerate(CATEGORIES):
-        for column, (method, p50) in enumerate(methods.items()):
-            spec = TrialSpec(
-                suite="a_suite", dataset="tiles", category=category, method=method, profile="quick", metrics=METRICS,
-                params={"weights": "random", "backbone": "resnet18"},
-            )  # fmt: skip
-            values = {name: (50 + 10 * i + 3 * row + 0.1 * column) / 100 for i, name in enumerate(METRICS)}
-            latency = Latency(
-                key=method, dataset="tiles", category="bottle", method=method, profile="quick",
-                params=spec.params, resources=Resources(),
-                image_height=256, image_width=200, end_to_end=timing(p50), predict=timing(p50 / 2),
-                first_call_ms=p50 * 9, peak_memory_mb=512, flags=flags, manifest={}, code_version="", finished="",
-            )  # fmt: skip
-            record = Record(key=spec.key(), spec=spec, status="ok", metrics=values, timings={"fit": 2.0})
-            made.append(Result(record, latency))
-    return made
+from tests.unit.report.measured_trials import THREE, results
 
 
 def printed(results: list[Result], width: int) -> str:
     text = io.StringIO()
     print_results(Console(file=text, width=width), results)
     return text.getvalue()
-
-
-THREE = {"patchcore": 12.34, "padim": 5.678, "hetmm": 123.4}
 
 
 def test_three_methods_with_three_metrics_fit_a_hundred_columns() -> None:
@@ -104,12 +71,3 @@ def test_picture_is_svg_with_the_table(tmp_path: Path) -> None:
     assert "metal_nut" in drawn
     assert "53.2" in drawn
     assert "url(" not in (tmp_path / "table.svg").read_text().replace("url(#", "")
-
-
-def test_markdown_has_one_cell_per_value() -> None:
-    lines = to_markdown(summaries(results(THREE))).splitlines()
-    (row,) = [line for line in lines if line.startswith("| metal_nut")]
-    assert row == "| metal_nut | 53.0 | 63.0 | 73.0 | 53.1† | 63.1† | 73.1† | **53.2** | **63.2** | **73.2** |"
-    tables = [line.count("|") for line in lines if line.startswith("|")]
-    assert set(tables[:6]) == {11}
-    assert "| padim | 53.1† | 63.1† | 73.1† | **5.68** | 6.81 | 2.84 | 512 | 2.0 |" in lines

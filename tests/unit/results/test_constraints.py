@@ -1,4 +1,4 @@
-"""Limits on latency and memory as they are written."""
+"""Constraints on latency and memory as they are written."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pybench.results.constraints import parse
 from pybench.types import InputError
 
 
-def test_limits() -> None:
+def test_constraints_are_read() -> None:
     first, second = parse(["latency_p95_ms<=20", " peak_memory_mb <= 1e3 "], "--under")
     assert str(first) == "latency_p95_ms<=20"
     assert first.excess({"latency_p95_ms": 25.0}) == 5
     assert second.excess({"peak_memory_mb": 1000.0}) == 0
+    assert parse([str(first), str(second)], "--under") == parse([f"{first}, {second}"], "--under") == (first, second)
 
 
 @pytest.mark.parametrize("option", ["--constraint", "--under"])

@@ -4,40 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import pytest
 
-from pybench.records import Latency, Record, Result, Timing
 from pybench.report.export import to_csv
 from pybench.results import flat
-from pybench.spec import Resources, RtoOptions, TrialSpec
+from pybench.spec import RtoOptions
 from pybench.types import InputError
-
-METRICS = (
-    *("image_auroc", "image_ap", "image_f1_max"),
-    *("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_iou_max"),
-    *("aupro_30", "aupro_05"),
-)
-
-
-def result(method: str, *, measured: bool = True, **changes: Any) -> Result:
-    spec = TrialSpec(
-        suite="a_suite", dataset="tiles", category="lid", method=method, profile="quick", metrics=METRICS,
-        params=changes.pop("params", {"k": 1, "layers": [1, 2]}), rto=changes.pop("rto", None),
-    )  # fmt: skip
-    values = {"status": "ok", "metrics": {**dict.fromkeys(METRICS, 0.5), "aupro_05": None}, **changes}
-    record = Record(key=spec.key(), spec=spec, **values)
-    timing = Timing(calls=128, p50=10, p90=11, p95=12, p99=None, intervals={"p50": (9.5, 10.5)})
-    latency = Latency(
-        key="l", dataset="tiles", category="lid", method=method, params=spec.params, resources=Resources(),
-        profile="quick", image_height=8, image_width=8, end_to_end=timing, predict=timing, first_call_ms=50,
-        peak_memory_mb=100, flags=("busy",), manifest={"cpu": "one"}, code_version="c", finished="f",
-    )  # fmt: skip
-    return Result(record, latency if measured else None)
-
-
-FAILED = result("b", measured=False, status="failed", reason="no", metrics={}, params={"alpha": 0.5}, traceback="long")
+from tests.unit.results.measured import FAILED, METRICS, result
 
 
 def test_object_has_what_the_command_promises() -> None:
@@ -82,7 +56,7 @@ def test_rows_of_nothing() -> None:
     assert to_csv([]) == "\n"
 
 
-def test_results_are_filtered_by_column_parameter_and_several_values() -> None:
+def test_filtered_by_column_parameter_and_several_values() -> None:
     results = [result("a"), FAILED, result("c", params={"k": 2})]
     assert flat.filtered(results, {"method": "a,c", "k": "2"}) == [results[2]]
     assert flat.filtered(results, {"status": "failed"}) == [FAILED]
@@ -98,6 +72,6 @@ def test_results_are_filtered_by_column_parameter_and_several_values() -> None:
         ({"method": "a", "status": "failed"}, "leave no trial"),
     ],
 )
-def test_wrong_filters_are_named(filters: dict[str, str], message: str) -> None:
+def test_filtered_says_what_is_wrong(filters: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         flat.filtered([result("a"), FAILED], filters)

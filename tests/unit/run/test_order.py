@@ -9,7 +9,7 @@ import pytest
 from pybench.planning.trial_list import DatasetChoice, MethodChoice, Specs
 from pybench.records import Record
 from pybench.run import order as run_order
-from pybench.run.order import LookAhead
+from pybench.run.order import LongestFirst
 from pybench.spec import Protocol, Resources, TrialSpec
 
 METHODS = ("brief", "long", "unknown")
@@ -39,7 +39,7 @@ def order(given: Specs, seconds: dict[tuple[str, str], float], finished: tuple[s
         known = seconds.get((spec.category, spec.method))
         return (None if known is None else record(spec, known)), spec.category in finished
 
-    return [f"{spec.category} {spec.method}" for spec in LookAhead(given, earlier)]
+    return [f"{spec.category} {spec.method}" for spec in LongestFirst(given, earlier)]
 
 
 def test_without_earlier_records_it_is_the_suites_own() -> None:
@@ -59,7 +59,7 @@ def test_what_is_expected_is_that_of_the_same_parameters_first() -> None:
     def earlier(spec: TrialSpec) -> tuple[Record | None, bool]:
         return record(spec, float(spec.params["sheets"])), spec.category == "lid"
 
-    assert [spec.params["sheets"] for spec in LookAhead(given, earlier)] == [60, 10]
+    assert [spec.params["sheets"] for spec in LongestFirst(given, earlier)] == [60, 10]
 
 
 def test_no_more_are_looked_at_than_the_look_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_no_more_are_looked_at_than_the_look_ahead(monkeypatch: pytest.MonkeyPat
         return None, False
 
     categories = tuple(f"c{number}" for number in range(10))
-    iterator = iter(LookAhead(specs(categories), earlier))
+    iterator = iter(LongestFirst(specs(categories), earlier))
     next(iterator)
     assert len(asked) == 4
     assert len(list(iterator)) == 29

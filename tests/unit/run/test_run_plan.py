@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,55 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pybench import registry
-from pybench.executors.inline import InlineExecutor
-from pybench.planning.plan import Plan, plan
-from pybench.planning.suite import load_suite
-from pybench.records import Latency, LatencyFailure, Record
-from pybench.results.store import Store, find_runs, load_results
-from pybench.run.run_plan import run
-from pybench.spec import TrialSpec
+from pybench.planning.plan import Plan
+from pybench.records import Record
+from pybench.results.store import Store
 from pybench.types import InputError
-
-
-class Log:
-    """A listener that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.ran: list[str] = []
-        self.reused: list[str] = []
-        self.measured: list[str] = []
-
-    def started(self, total: int) -> None:
-        self.total = total
-
-    def handed(self, spec: TrialSpec) -> None: ...
-
-    def trial(self, record: Record, *, reused: bool) -> None:
-        (self.reused if reused else self.ran).append(record.key)
-
-    def measuring(self, spec: TrialSpec) -> None:
-        self.measured.append(spec.method)
-
-    def latency(self, latency: Latency | LatencyFailure) -> None:
-        pass
-
-
-@pytest.fixture
-def make_plan(data_root: Path, plugins: Path, write_suite: Callable[..., Path]) -> Callable[..., Plan]:
-    def make(*methods: str, extra: str = "latency: null", **options: Any) -> Plan:
-        registry.add_plugins(plugins)
-        return plan(
-            *load_suite(str(write_suite(*methods, extra=extra))), profile="paper", data_root=data_root, **options
-        )
-
-    return make
-
-
-def go(planned: Plan, folder: Path, *, force: bool = False) -> tuple[dict[str, Record], Log]:
-    log = Log()
-    results = run(planned, Store(folder), InlineExecutor, force=force, listener=log)
-    return {f"{result.record.spec.category}/{result.record.spec.method}": result.record for result in results}, log
+from tests.unit.run.running import go
 
 
 def test_a_record_says_what_was_done(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
@@ -229,37 +183,6 @@ def test_missing_data_stops_the_run_before_it_starts(
     with pytest.raises(InputError, match="plate/ok"):
         go(planned, tmp_path / "run")
     assert not list(tmp_path.glob("run/**/*.json"))
-
-
-def test_results_load_as_one_row_per_trial(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
-    go(make_plan("difference", "raising"), tmp_path / "out" / "tiny")
-    for place in (tmp_path / "out", tmp_path / "out" / "tiny"):
-        frame = load_results(place)
-        assert len(frame) == 4
-        assert set(frame["status"]) == {"ok", "failed"}
-        assert frame["metrics.image_auroc"].notna().sum() == 2
-
-
-def test_a_run_that_is_nowhere_is_refused_by_the_folders_looked_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=f"^no records in {re.escape(str(tmp_path))}/nothing; unknown run"):
-        find_runs(tmp_path / "nothing")
-    with pytest.raises(InputError, match=r"^no records in nothing or results/nothing; unknown run 'nothing'"):
-        find_runs("nothing")
-
-
-def test_a_damaged_record_is_named(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
-    records, _ = go(make_plan("difference"), tmp_path / "run")
-    path = next((tmp_path / "run").rglob(f"{records['lid/difference'].key}.json"))
-    content = json.loads(path.read_text())
-    path.write_text(path.read_text()[:100])
-    with pytest.raises(InputError, match=path.name):
-        Store(tmp_path / "run").results()
-    path.write_text(json.dumps({**content, "schema_version": 999}))
-    with pytest.raises(InputError, match="newer pybench"):
-        Store(tmp_path / "run").results()
 
 
 def test_a_setting_that_cannot_be_used_is_said_before_anything_runs(

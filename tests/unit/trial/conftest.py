@@ -17,7 +17,7 @@ from pybench.results.store import Store
 from pybench.run.run_plan import run
 from pybench.spec import TrialSpec
 from tests.conftest import PLUGIN
-from tests.unit.run.test_run_plan import Log
+from tests.unit.run.running import Log
 
 OPTIONS = {"normal": "{category}/ok", "defective": "{category}/nok", "masks": "{category}/masks"}
 
@@ -49,7 +49,7 @@ def run_one(data_root: Path, plugins: Path, write_suite: Callable[..., Path], tm
         planned = plan(
             *load_suite(str(write_suite("showing", categories="[lid]"))), profile="paper", data_root=data_root
         )
-        (result,) = run(planned, Store(tmp_path / "run"), InlineExecutor, force=True, listener=Log())
+        (result,) = run(planned, Store(tmp_path / "run"), InlineExecutor(), force=True, listener=Log())
         return result.record
 
     return go

@@ -1,11 +1,15 @@
-"""Trials of candidates with their latencies, as a run would leave them behind, to choose among."""
+"""Trials of detectors with their latencies, as a run would leave them behind, to choose among."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
+from rich.console import Console
+
 from pybench.records import Latency, Record, Result, Timing
+from pybench.report.best import print_selections
 from pybench.report.selection import Selection, selections
 from pybench.results.constraints import parse
 from pybench.spec import Resources, TrialSpec
@@ -15,7 +19,7 @@ METRICS = (METRIC, "image_auroc", "overkill_rate")
 Values = float | Sequence[float | None] | None
 
 
-def candidate(
+def detector(
     method: str,
     values: Values,
     p95: float | None = 10.0,
@@ -27,7 +31,7 @@ def candidate(
     latency: dict[str, Any] | None = None,
     **record: Any,
 ) -> list[Result]:
-    """The trials of one candidate: a value for each seed, the same in every category; no p95 is no latency."""
+    """The trials of one detector: a value for each seed, the same in every category; no p95 is no latency."""
     made = []
     for category in categories:
         for seed, value in enumerate(values if isinstance(values, Sequence) else [values]):
@@ -69,11 +73,17 @@ def select(results: Sequence[Result], *limits: str, metric: str = METRIC) -> Sel
     return selection
 
 
+def printed(selection: Selection, width: int = 140) -> str:
+    text = io.StringIO()
+    print_selections(Console(file=text, width=width), [selection])
+    return text.getvalue()
+
+
 # Accuracy, p95 and memory; what is in the front was found by hand.
 FIVE = [
-    *candidate("exact", 0.90, 20, 1000),
-    *candidate("fast", 0.85, 10, 2000),
-    *candidate("beaten_by_fast", 0.85, 12, 2500),
-    *candidate("small", 0.80, 30, 500),
-    *candidate("looks_as_exact", 0.8999, 25, 1000),
+    *detector("exact", 0.90, 20, 1000),
+    *detector("fast", 0.85, 10, 2000),
+    *detector("beaten_by_fast", 0.85, 12, 2500),
+    *detector("small", 0.80, 30, 500),
+    *detector("looks_as_exact", 0.8999, 25, 1000),
 ]
