@@ -121,7 +121,10 @@ class Throughput(BaseModel):
 
 
 class LatencyTaken(BaseModel):
-    """Of what a latency was taken, by which code and when."""
+    """Of what a latency was taken, by which code and when.
+
+    ``code_version`` is that of the trial, ``measured_by`` that of the code that measures.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -134,6 +137,7 @@ class LatencyTaken(BaseModel):
     resources: Resources
     profile: str
     code_version: str
+    measured_by: str = ""
     finished: str
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from pybench.public import HOME
 from pybench.types import Dataset, InputError, Method, Metric
 
 Kind = Literal["method", "dataset", "metric"]
@@ -90,13 +91,14 @@ def _load(kind: Kind, name: str, folders: tuple[Path, ...]) -> Any:
 
 def _why(error: Exception) -> str:
     """Why a plug-in cannot be imported, in one line; names the new place of a module of pybench that has moved."""
-    asked = re.search(r"No module named '([\w.]+)'|cannot import name '(\w+)' from 'pybench'", str(error))
-    module = asked and (asked[1] or f"pybench.{asked[2]}")
-    if module in MOVED:
-        return (
-            f"{module} is now {MOVED[module]}; "
-            "what a plug-in needs is also in one place: from pybench import Method, Prediction, Geometry, ..."
-        )
+    asked = re.search(r"No module named '([\w.]+)'|cannot import name '(\w+)' from '(pybench[\w.]*)'", str(error))
+    if asked:
+        module, name = asked[1] or f"{asked[3]}.{asked[2]}", asked[2]
+        hint = "what a plug-in needs is also in one place: from pybench import Method, Prediction, Geometry, ..."
+        if module in MOVED:
+            return f"{module} is now {MOVED[module]}; {hint}"
+        if name in HOME:
+            return f"'{name}' is not in {asked[3]}; write: from pybench import {name}"
     return f"{type(error).__name__}: {error}"
 
 

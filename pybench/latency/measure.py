@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pybench import registry
+from pybench.disk.source_hash import hash_with_imports
 from pybench.latency.fresh_process import MeasurementError, ask
 from pybench.latency.percentiles import differ, interval, timing
 from pybench.latency.worker import Fit, Fitted, Time, Timed
@@ -66,6 +67,11 @@ def failure(job: Job, started: str, status: Status, reason: str, trace: str = ""
     return LatencyFailure(**_taken(job, started), status=status, reason=reason, traceback=trace)
 
 
+def measuring_code() -> str:
+    """The version of the code that measures, 16 hex digits: a latency that other code measured is measured again."""
+    return hash_with_imports(Path(__file__))
+
+
 def _taken(job: Job, started: str) -> dict[str, Any]:
     """What a latency and its failure have in common, as of now."""
     spec = job.spec
@@ -79,6 +85,7 @@ def _taken(job: Job, started: str) -> dict[str, Any]:
         "resources": spec.resources,
         "profile": spec.profile,
         "code_version": job.code_version,
+        "measured_by": measuring_code(),
         "started": started,
         "finished": now(),
     }

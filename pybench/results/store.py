@@ -100,11 +100,13 @@ class Store:
             atomic_files.write_all({**self._retired(measured, Latency), failed: _json(latency)})
             measured.unlink(missing_ok=True)
 
-    def latency(self, spec: TrialSpec, code_version: str) -> Latency | None:
-        """The latency of this trial, or of another that shares it; None if none was measured with this code version."""
+    def latency(self, spec: TrialSpec, code_version: str, measured_by: str) -> Latency | None:
+        """The latency of this trial, or of another that shares it; None where other code ran in it or measured it."""
         path = self._latency_path(spec.latency_key(), Latency)
         latency = _read(Latency, path) if path.is_file() else None
-        return latency if latency is not None and latency.code_version == code_version else None
+        if latency is None or (latency.code_version, latency.measured_by) != (code_version, measured_by):
+            return None
+        return latency
 
     def results(self) -> list[Result]:
         """All records with their latencies, by dataset, category, method and key.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pybench.executors import Executor
+from pybench.latency.measure import measuring_code
 from pybench.planning.plan import Plan
 from pybench.planning.suite import LATENCY_OF_PROFILE, LatencyProtocol, TrialLimits, is_suite
 from pybench.planning.trial_list import SpecList
@@ -46,7 +47,7 @@ def measure_each(
     """
     for spec in specs:
         job = jobs.make(spec)
-        if not force and jobs.store.latency(spec, job.code_version) is not None:
+        if not force and jobs.store.latency(spec, job.code_version, measuring_code()) is not None:
             continue
         listener.measuring(spec)
         latency = executor.measure(job, protocol)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.test_rooms import FLOORS
+
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "pybench"
 ARCHITECTURE = REPOSITORY / "docs" / "design" / "architecture.md"
@@ -27,6 +29,10 @@ def test_the_map_names_every_room() -> None:
     assert named == {*rooms, "pybench", "methods/"}
 
 
+def test_the_map_names_the_floors() -> None:
+    assert {room.rstrip("/"): int(floor) for floor, room, _ in ROW.findall(ARCHITECTURE.read_text())} == FLOORS
+
+
 @pytest.mark.parametrize(("room", "files"), [(room, files) for _, room, files in ROW.findall(ARCHITECTURE.read_text())])
 def test_the_map_names_every_file(room: str, files: str) -> None:
     there = {file.stem for file in folder_of(room).glob("*.py") if not file.stem.startswith("__")}
@@ -34,7 +40,7 @@ def test_the_map_names_every_file(room: str, files: str) -> None:
 
 
 def test_the_way_of_a_suite_names_files_that_are_there() -> None:
-    named = re.findall(r"`([a-z_]+/[a-z_]+\.py)`", ARCHITECTURE.read_text())
+    named = re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.py)`", ARCHITECTURE.read_text())
     assert len(named) > 10
     assert not [name for name in named if not (PACKAGE / name).is_file()]
 

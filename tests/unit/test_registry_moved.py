@@ -31,6 +31,14 @@ def test_the_new_places_are_there() -> None:
     assert not any(importlib.util.find_spec(module) for module in MOVED)
 
 
+def test_a_public_name_that_is_asked_of_another_module_is_named_with_its_import(tmp_path: Path) -> None:
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "mine.py").write_text("from pybench.training import train\n")
+    registry.add_plugins(tmp_path)
+    with pytest.raises(InputError, match=r"'train' is not in pybench\.training; write: from pybench import train$"):
+        registry.load("method", "mine")
+
+
 def test_any_other_missing_module_is_named_as_python_does(tmp_path: Path) -> None:
     (tmp_path / "methods").mkdir()
     (tmp_path / "methods" / "mine.py").write_text("import pybench.nothing_like_it\n")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pybench import registry
+from pybench.disk.source_hash import installed_modules, sources_of
 from pybench.latency import measure
 from pybench.latency.percentiles import interval
 from pybench.planning.plan import plan
@@ -119,3 +120,20 @@ def test_flags() -> None:
     assert measure._flags(0, [*alike[:2], other], {"match": 10}, end_to_end) == ["the medians of 3 processes differ"]
     for stages, share in (({"match": 9.4}, "94%"), ({"match": 9, "decode": 1.6}, "106%")):
         assert measure._flags(0, alike, stages, end_to_end) == [f"stages add up to {share} of end to end"]
+
+
+def test_the_measuring_code_has_a_version_of_its_own() -> None:
+    modules = installed_modules()
+    sources = sources_of([modules["pybench.latency.measure"]], modules)
+    for name in ("latency.worker", "latency.fresh_process", "latency.percentiles", "machine.clocks", "stages"):
+        assert modules[f"pybench.{name}"] in sources, name
+    assert len(measure.measuring_code()) == 16
+
+
+def test_a_latency_that_other_code_measured_is_not_taken(tmp_path: Path, make_job: MakeJob) -> None:
+    job = make_job("difference")
+    store, taken = Store(tmp_path / "run"), measure.measure(job, QUICK)
+    store.write_latency(taken)
+    assert store.latency(job.spec, job.code_version, measure.measuring_code()) == taken
+    assert store.latency(job.spec, job.code_version, "another") is None
+    assert store.latency(job.spec, "another", measure.measuring_code()) is None
