@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from pybench import __version__
 from pybench.cli import best, data, doctor, gate, latency, lists, run, show, tune
 from pybench.cli.commands import Commands, new_app, with_examples
+from pybench.version import __version__
 
 app = new_app(
     "Benchmark anomaly detectors for industrial inspection: run suites, read the tables, bring your own images.",

@@ -12,8 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pybench.version import __version__
-
 LIBRARIES = {
     "torch": "torch",
     "torchvision": "torchvision",
@@ -37,7 +35,7 @@ def environment() -> dict[str, Any]:
         "cores": usable_cores(),
         "memory_mb": memory_mb(),
         "gpus": [name for (name,) in nvidia(["name"])],
-        "versions": {"pybench": __version__} | {name: _version(package) for name, package in LIBRARIES.items()},
+        "versions": {"pybench": _version("pybench")} | {name: _version(package) for name, package in LIBRARIES.items()},
     }
 
 

@@ -60,6 +60,7 @@ def test_imagenet_weights_are_taken_from_the_cache(tmp_path: Path, monkeypatch: 
     url = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url
     checkpoint = tmp_path / "hub" / "checkpoints" / Path(url).name
     checkpoint.parent.mkdir(parents=True)
+    torch.manual_seed(1)  # not the weights that a random backbone has
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), checkpoint)
     assert list(fetch_weights("resnet18", "imagenet")) == ["imagenet:resnet18"]
     assert backbone(weights="imagenet").weights_sha256 != backbone().weights_sha256

@@ -44,8 +44,8 @@ def test_checkpoints_stay_on_a_node_that_does_not_see_the_run(job: Job, cache: P
     assert job.progress_folder is not None
     prepared = node.prepared(Order(job, (), None, ()))
     assert isinstance(prepared, Job)
-    assert prepared.underway == cache / "underway" / job.progress_folder.name
+    assert prepared.progress_folder == cache / "underway" / job.progress_folder.name
     job.progress_folder.parent.mkdir(parents=True)
     seen = node.prepared(Order(job, (), None, ()))
     assert isinstance(seen, Job)
-    assert seen.underway == job.progress_folder
+    assert seen.progress_folder == job.progress_folder
