@@ -19,6 +19,7 @@ ROOT = {"types", "spec", "records", "registry", "hashing", "stages", "public", "
 # Files of these rooms that no trial imports, and who does.
 OF_OTHERS = {
     "machine.clocks": "the measurement of latency",
+    "machine.cpu_times": "the measurement of latency",
     "machine.machine_lock": "executors, which take the lock around a trial",
     "datasets.standin.sheet": "the CLI, which draws a contact sheet",
     "trial.code_version": "the run and the executors, which compare records by it",
