@@ -245,4 +245,5 @@ class LocalOcc(BackboneMethod):
 
 def _downscaled(masks: Tensor, grid: torch.Size) -> Tensor:
     """M_s of Eq. 5: masks bool [B, S, S] at the grid's positions, by nearest neighbour."""
-    return interpolate(masks[:, None].float(), size=grid, mode="nearest-exact")[:, 0] > 0
+    downscaled: Tensor = interpolate(masks[:, None].float(), size=grid, mode="nearest-exact")[:, 0] > 0
+    return downscaled

@@ -186,7 +186,8 @@ class NdpNet(Method):
         if self.params.segmentation == "pixel_gap":
             return pixel_gap(images, reconstructions)
         if self.params.segmentation == "ssim":
-            return 1 - ssim_map(images, reconstructions).squeeze(1)
+            gaps: Tensor = 1 - ssim_map(images, reconstructions).squeeze(1)
+            return gaps
         reconstructed = self.network.shallow(reconstructions)
         if self.network.segmentation is not None:
             scales = [logits.sigmoid() for logits in self.network.segmentation(features, reconstructed)]

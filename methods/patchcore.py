@@ -133,4 +133,5 @@ class PatchCore(BackboneMethod):
         neighbours = torch.from_numpy(self._index.search(self.bank[nearest].numpy(), count)[1])
         to_neighbours = torch.linalg.vector_norm(patches[:, None] - self.bank[neighbours], dim=2)
         # Where an equal point of the bank stands in for the nearest one, rounding must not make the weight exceed 1.
-        return 1 - torch.exp(distances - torch.maximum(torch.logsumexp(to_neighbours, 1), distances))
+        weights: Tensor = 1 - torch.exp(distances - torch.maximum(torch.logsumexp(to_neighbours, 1), distances))
+        return weights

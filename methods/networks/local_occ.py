@@ -116,7 +116,8 @@ def distance(features: Tensor, centre: Tensor) -> Tensor:
         features: F_M, [B, C, h, w].
         centre: F_C, [C, h, w]; or [C, 1, 1], one vector for all positions.
     """
-    return 1 - cosine_similarity(features.float(), centre[None], dim=1)
+    distances: Tensor = 1 - cosine_similarity(features.float(), centre[None], dim=1)
+    return distances
 
 
 def mapping_loss(distances: Tensor, outliers: Tensor | None = None) -> Tensor:

@@ -104,7 +104,8 @@ def defect_perception_loss(normal: Sequence[Tensor], damaged: Sequence[Tensor], 
 
 def resized_mask(masks: Tensor, size: int) -> Tensor:
     """Masks bool [B, S, S] as float [B, size, size] of 0 and 1 (nearest neighbour)."""
-    return interpolate(masks[:, None].float(), size=(size, size), mode="nearest-exact").squeeze(1)
+    resized: Tensor = interpolate(masks[:, None].float(), size=(size, size), mode="nearest-exact").squeeze(1)
+    return resized
 
 
 def _rescaled(maps: Tensor) -> Tensor:

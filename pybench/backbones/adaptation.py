@@ -54,7 +54,8 @@ def adapt(
     params = TrainingParams(image_size=size, batch_size=max(2, min(_BATCH, len(images))))
     prepare = partial(_prepared, textures=Textures(None, size))
     matching = Matching(network, bank).to(context.device)
-    network.to(memory_format=torch.channels_last)
+    layout: dict[str, Any] = {"memory_format": torch.channels_last}  # older torch types no such argument
+    network.to(**layout)
     with Batches(images, params.batch_size, context, "first", prepare) as batches:
         first = batches.at(0, 0.0)
         torch.manual_seed(context.seed)

@@ -74,7 +74,8 @@ class AdaptedNetwork(nn.Module):
             assert isinstance(conv, nn.Conv2d)
             factor = wanted.get(conv, 1.0) / output.std().clamp(min=1e-6)
             conv.weight.mul_(factor)
-            return output * factor
+            scaled: Tensor = output * factor
+            return scaled
 
         convolutions = [part for part in self.modules() if isinstance(part, nn.Conv2d) and part not in set(self.kept)]
         handles = [conv.register_forward_hook(scale) for conv in convolutions]

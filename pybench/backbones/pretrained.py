@@ -46,7 +46,8 @@ class Pretrained(Backbone):
         self.before_relu = before_relu
         network = load_network(name, weights, seed)
         self.weights_sha256 = state_sha256(network)
-        network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
+        layout: dict[str, Any] = {"memory_format": torch.channels_last}  # older torch types no such argument
+        network = network.eval().requires_grad_(False).to(device).to(**layout)
         self._forward = (
             _timm_taps(network, name, layers)
             if name.startswith(TIMM)

@@ -238,5 +238,6 @@ def _ready(streams: Collection[ObjectRefGenerator], *, wait: bool) -> list[Objec
     if not streams:
         return []
     wanted, seconds = (1, 1.0) if wait else (len(streams), 0)
+    ready: list[ObjectRefGenerator]
     ready, _ = ray.wait(list(streams), num_returns=wanted, timeout=seconds, fetch_local=False)
     return ready

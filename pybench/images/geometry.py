@@ -63,4 +63,5 @@ class Geometry:
         full = torch.full((1, 1, self.image_size, self.image_size), float(score_map.min()))
         start, stop = self._margin, self._margin + self.input_size
         full[..., start:stop, start:stop] = torch.from_numpy(score_map)
-        return interpolate(full, size=(height, width), mode="bilinear", align_corners=False)[0, 0].numpy()
+        resized: Tensor = interpolate(full, size=(height, width), mode="bilinear", align_corners=False)
+        return resized[0, 0].numpy()

@@ -14,7 +14,8 @@ from pybench.stages import stage
 @stage("postprocess")
 def upsample(maps: Tensor, size: int) -> Tensor:
     """Bilinear upsampling of maps [B, h, w] to [B, size, size]."""
-    return interpolate(maps.unsqueeze(1), size=(size, size), mode="bilinear", align_corners=False).squeeze(1)
+    resized: Tensor = interpolate(maps.unsqueeze(1), size=(size, size), mode="bilinear", align_corners=False).squeeze(1)
+    return resized
 
 
 @stage("postprocess")

@@ -68,7 +68,8 @@ def _seen(shape: tuple[int, ...], warp: Warp) -> tuple[Floats, Floats, NDArray[n
 
 def _mirror(positions: Floats, size: int) -> Floats:
     """Fold positions back at the outer edges, -0.5 and size - 0.5, as often as it takes."""
-    return size - np.abs((positions + 0.5) % (2 * size) - size) - 0.5
+    folded: Floats = size - np.abs((positions + 0.5) % (2 * size) - size) - 0.5
+    return folded
 
 
 def _result_to_original(shape: tuple[int, ...], warp: Warp) -> tuple[Floats, Floats]:

@@ -119,7 +119,8 @@ def _select_pixel(examples: Tensor, distances: Tensor, k: int, min_samples: int,
 def _cosine_distances(unit: Tensor) -> Tensor:
     """Distances [N, N] of unit vectors; symmetric to the last bit, so that of two equal examples the first wins."""
     cosines = unit @ unit.T
-    return (1 - (cosines + cosines.T) / 2).clamp(0, 2).fill_diagonal_(0)
+    distances: Tensor = (1 - (cosines + cosines.T) / 2).clamp(0, 2).fill_diagonal_(0)
+    return distances
 
 
 def _medoid(distances: Tensor, region: Tensor) -> int:

@@ -41,7 +41,7 @@ def place(
         cost += _OUTSIDE * _beyond(boxes, bounds)
         cost += _CROSSED * _hits(anchors[i], boxes, np.delete(markers, i, axis=0)).sum(1)
         own_costs.append(cost + _FAR * _distance(anchors[i], boxes) + _LEFTWARD)
-    places = np.stack([boxes[cost.argmin()] for boxes, cost in zip(options, own_costs, strict=True)])
+    places: Boxes = np.stack([boxes[cost.argmin()] for boxes, cost in zip(options, own_costs, strict=True)])
     # The most crowded first: they have the fewest ways out.
     spans = np.linalg.norm(anchors[:, None] - anchors[None], axis=2)
     order = np.argsort(np.sort(spans, axis=1)[:, : min(4, count)].sum(1), kind="stable")

@@ -103,7 +103,7 @@ class Store:
     def latency(self, spec: TrialSpec, code_version: str, measured_by: str) -> Latency | None:
         """The latency of this trial, or of another that shares it; None where other code ran in it or measured it."""
         path = self._latency_path(spec.latency_key(), Latency)
-        latency = _read(Latency, path) if path.is_file() else None
+        latency: Latency | None = _read(Latency, path) if path.is_file() else None
         if latency is None or (latency.code_version, latency.measured_by) != (code_version, measured_by):
             return None
         return latency

@@ -82,4 +82,5 @@ def _resized(picture: Tensor, height: int, width: int) -> Tensor:
     if picture.shape[-2:] == (height, width):
         return picture
     resized = interpolate(picture[None], size=(height, width), mode="bilinear", antialias=True, align_corners=False)
-    return resized[0].clamp_(0, 1)
+    clamped: Tensor = resized[0].clamp_(0, 1)
+    return clamped

@@ -7,6 +7,7 @@ import io
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,14 +107,15 @@ class WorstExamples:
 def _tile(values: Tensor) -> Tensor:
     """[C, H, W] resized to [C, T, T]."""
     values = values.detach().float().cpu()[None]
-    return interpolate(values, size=(_TILE, _TILE), mode="bilinear", antialias=True, align_corners=False)[0]
+    tile: Tensor = interpolate(values, size=(_TILE, _TILE), mode="bilinear", antialias=True, align_corners=False)[0]
+    return tile
 
 
 def _picture(image: Tensor) -> Picture:
     return (_tile(image).clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
-def _small_mask(mask: NDArray[np.integer]) -> NDArray[np.bool_]:
+def _small_mask(mask: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
     """The mask at a tile's size; a defect of one pixel is still visible."""
     pooled = adaptive_max_pool2d(torch.from_numpy(mask.astype(np.float32))[None], (_TILE, _TILE))
     return pooled[0].numpy() > 0

@@ -151,7 +151,8 @@ def lattice_noise(rng: np.random.Generator, u: Field, v: Field) -> Field:
     upper += s * (flat[top + right] - upper)
     lower = flat[bottom + left]
     lower += s * (flat[bottom + right] - lower)
-    return upper + t * (lower - upper)
+    noise: Field = upper + t * (lower - upper)
+    return noise
 
 
 def cells(rng: np.random.Generator, u: Field, v: Field) -> tuple[Field, Field]:

@@ -43,7 +43,8 @@ def _outline(canvas: Canvas, dice: Dice, change: str) -> Field:
     depth, width = defects.drawn(rng, (0.03, 0.14)), defects.drawn(rng, (0.08, 0.22))
     side = 1 if rng.random() < 0.5 else -1
     dent = depth * np.exp(-(((canvas.x - rng.uniform(-0.55, 0.55)) / width) ** 2))
-    return outline + np.where(canvas.y * side > 0, dent, -0.15 * dent)
+    dented: Field = outline + np.where(canvas.y * side > 0, dent, -0.15 * dent)
+    return dented
 
 
 def _print(canvas: Canvas, dice: Dice, change: str) -> None:

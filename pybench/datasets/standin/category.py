@@ -171,7 +171,8 @@ def _camera(category: Category, picture: Field, dice: Dice, exposure: float) -> 
 def _sensed(signal: Field, read: float, dice: Dice) -> NDArray[np.uint8]:
     """What a sensor with shot and read noise makes of a signal in [0, 1]."""
     noise = dice("sensor").standard_normal(signal.shape) * np.sqrt(read**2 * (1 + 2 * signal))
-    return np.clip(np.rint((signal + noise) * 255), 0, 255).astype(np.uint8)
+    sensed: NDArray[np.uint8] = np.clip(np.rint((signal + noise) * 255), 0, 255).astype(np.uint8)
+    return sensed
 
 
 def _closed(changed: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -105,7 +105,8 @@ def _profile(canvas: Canvas, crest: Field, bend: float, cut: float) -> tuple[Fie
 def _metal(ratio: Field, lamp: float) -> Field:
     """Brightness across a polished cylinder: a broad light side, a sharp highlight, a dark edge and a reflected rim."""
     highlight = np.maximum(1 - ((ratio - lamp) / 0.22) ** 2, 0) ** 2
-    return 0.98 - 0.45 * (ratio - lamp) ** 2 + 0.4 * highlight + 0.35 * np.maximum(ratio - 0.75, 0)
+    brightness: Field = 0.98 - 0.45 * (ratio - lamp) ** 2 + 0.4 * highlight + 0.35 * np.maximum(ratio - 0.75, 0)
+    return brightness
 
 
 def _slot(canvas: Canvas, dice: Dice) -> None:

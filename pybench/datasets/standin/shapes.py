@@ -41,7 +41,8 @@ def ellipse(plane: Plane, centre: Point, radii: Point, angle: float = 0.0) -> Fi
     a, b = u / radii[0], v / radii[1]
     level: Field = np.sqrt(a**2 + b**2)
     slope = np.sqrt((a / radii[0]) ** 2 + (b / radii[1]) ** 2)
-    return level * (level - 1) / np.maximum(slope, 1e-9)
+    distance: Field = level * (level - 1) / np.maximum(slope, 1e-9)
+    return distance
 
 
 def box(plane: Plane, centre: Point, half: Point, rounding: float = 0.0, angle: float = 0.0) -> Field:
@@ -49,7 +50,8 @@ def box(plane: Plane, centre: Point, half: Point, rounding: float = 0.0, angle: 
     u, v = turned(plane, centre, angle)
     dx, dy = np.abs(u) - half[0] + rounding, np.abs(v) - half[1] + rounding
     outside: Field = np.sqrt(np.maximum(dx, 0) ** 2 + np.maximum(dy, 0) ** 2)
-    return outside + np.minimum(np.maximum(dx, dy), 0) - rounding
+    distance: Field = outside + np.minimum(np.maximum(dx, dy), 0) - rounding
+    return distance
 
 
 def capsule(plane: Plane, start: Point, end: Point, radius: float) -> Field:
@@ -82,7 +84,8 @@ def polygon(plane: Plane, points: Sequence[Point]) -> Field:
 def smooth_union(first: Field, second: Field, blend: float) -> Field:
     """Union whose inner corner is rounded over about ``blend``."""
     overlap = np.maximum(blend - np.abs(first - second), 0) / blend
-    return np.minimum(first, second) - overlap**2 * blend / 4
+    union: Field = np.minimum(first, second) - overlap**2 * blend / 4
+    return union
 
 
 def turned(plane: Plane, centre: Point, angle: float) -> tuple[Field, Field]:

@@ -80,7 +80,8 @@ def _weave(canvas: Canvas, dice: Dice) -> Field:
     rib, yarn = (canvas.y + slant) / 0.050, canvas.x / 0.034
     ridges = np.abs(2 * (rib - np.floor(rib)) - 1) + 0.5 * np.abs(2 * (yarn - np.floor(yarn)) - 1)
     uneven = canvas.noise(dice("yarn"), (0.5, 0.02)) + canvas.noise(dice("weft"), (0.03, 0.4))
-    return 0.62 + 0.5 * ridges + 0.07 * uneven
+    brightness: Field = 0.62 + 0.5 * ridges + 0.07 * uneven
+    return brightness
 
 
 def _teeth(canvas: Canvas, dice: Dice, fault: Fault) -> None:

@@ -64,7 +64,8 @@ def pro(evaluation: Evaluation) -> NDArray[np.float64]:
     """
     ranking, found = pixel_ranking(evaluation), regions(evaluation)
     gained = np.bincount(ranking.index, weights=(1 / found.sizes)[found.index]) / found.sizes.size
-    return np.minimum(np.cumsum(gained), 1.0)
+    overlap: NDArray[np.float64] = np.minimum(np.cumsum(gained), 1.0)
+    return overlap
 
 
 def area_under_pro(evaluation: Evaluation, limit: float) -> float:
