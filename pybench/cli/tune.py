@@ -78,7 +78,7 @@ def tune(
     address: AddressOption = None,
     plugins: PluginsOption = None,
 ) -> None:
-    """Search a method's parameters without a test label: on held-out normal images and spoilt copies of them.
+    """Search a method's parameters without a test label: on held-out normal images and synthetic anomalies on them.
 
     The same command goes on where it was stopped. Exit codes: 0 something was found, 1 no setting ran or kept the
     constraints, 2 unusable input, 130 interrupted.

@@ -42,7 +42,7 @@ class TuneProgress(LiveBar):
         on = (
             "ORACLE: the objective is measured on the test set, with its labels; no number here is a result"
             if self.prepared.is_oracle
-            else "objective: held-out normal images and spoilt copies of them; the test set is not read"
+            else "objective: held-out normal images and synthetic anomalies on them; the test set is not read"
         )
         self.say(on, "bold yellow" if self.prepared.is_oracle else "")
         return super().__enter__()

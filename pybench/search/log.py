@@ -48,7 +48,7 @@ def content(prepared: Prepared, search: Search) -> dict[str, Any]:
         "method": first.method,
         "profile": first.profile,
         "oracle": oracle,
-        "objective": "test set (oracle)" if oracle else "held-out normal images and spoilt copies of them",
+        "objective": "test set (oracle)" if oracle else "held-out normal images and synthetic anomalies on them",
         "test_labels_read": {
             "by_this_process": search.labels_read_here,
             "by_trials": sum(candidate.test_labels_read for candidate in search.candidates),
