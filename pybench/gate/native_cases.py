@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pybench import _cpu
+import pybench._cpu as _cpu
 
 Call = Callable[[], object]
 

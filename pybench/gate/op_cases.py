@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pybench import _cpu, ops
+import pybench._cpu as _cpu
+from pybench import ops
 
 Call = Callable[[int], object]
 

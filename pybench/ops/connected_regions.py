@@ -44,7 +44,7 @@ def _reference(masks: NDArray[np.bool_]) -> Regions:
 
 
 def _native(masks: NDArray[np.bool_]) -> Regions:
-    from pybench import _cpu
+    import pybench._cpu as _cpu
 
     # DLPack takes neither bool from older NumPy nor arrays that are read-only.
     pixels = np.require(masks, requirements=["C", "W"]).view(np.uint8)

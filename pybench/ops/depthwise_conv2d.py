@@ -186,7 +186,7 @@ def _reference_gradient(gradient: Tensor, x: Tensor, kernel_height: int, kernel_
 
 
 def _native(level: str, x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
-    from pybench import _cpu
+    import pybench._cpu as _cpu
 
     layout = _layout(x)
     output = torch.empty_like(x, memory_format=layout)
@@ -203,7 +203,7 @@ def _native(level: str, x: Tensor, weight: Tensor, bias: Tensor | None, transpos
 
 
 def _native_gradient(level: str, gradient: Tensor, x: Tensor, kernel_height: int, kernel_width: int) -> Tensor:
-    from pybench import _cpu
+    import pybench._cpu as _cpu
 
     result = x.new_empty(x.shape[1], 1, kernel_height, kernel_width)
     _cpu.depthwise_conv2d_weight_gradient(
@@ -217,7 +217,7 @@ def _native_gradient(level: str, gradient: Tensor, x: Tensor, kernel_height: int
 
 
 def _cuda(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
-    from pybench import _cuda
+    import pybench._cuda as _cuda
 
     images = x.contiguous()
     kernels = weight.contiguous()
@@ -236,7 +236,7 @@ def _cuda(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> T
 
 
 def _cuda_gradient(gradient: Tensor, x: Tensor, kernel_height: int, kernel_width: int) -> Tensor:
-    from pybench import _cuda
+    import pybench._cuda as _cuda
 
     gradient, images = gradient.contiguous(), x.contiguous()
     batch, channels, height, _ = x.shape

@@ -103,7 +103,7 @@ def backends() -> dict[str, dict[str, str]]:
 @cache
 def _simd_levels() -> dict[str, str] | str:
     try:
-        from pybench import _cpu
+        import pybench._cpu as _cpu
     except ImportError as error:
         return f"the extension pybench._cpu is not installed ({error}); install the package with pip to build it"
     return dict(_cpu.simd_levels())

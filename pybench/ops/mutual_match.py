@@ -142,7 +142,7 @@ def _forward_maximum(cosines: Tensor, window: int) -> Tensor:
 def _native(
     level: str, query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int
 ) -> tuple[Tensor, Tensor]:
-    from pybench import _cpu
+    import pybench._cpu as _cpu
 
     query = query.detach()
     batch, _, height, width = query.shape
@@ -176,7 +176,7 @@ def _row_shape(bank: TemplateBank) -> tuple[int, int]:
 
 
 def _cuda(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> tuple[Tensor, Tensor]:
-    from pybench import _cuda
+    import pybench._cuda as _cuda
 
     query = query.detach()
     batch, _, height, width = query.shape

@@ -50,7 +50,7 @@ def reference_labels(rounded: Tensor, min_samples: int) -> NDArray[np.int64]:
 
 
 def _native(level: str, rounded: Tensor, min_samples: int) -> NDArray[np.int64]:
-    from pybench import _cpu
+    import pybench._cpu as _cpu
 
     labels = torch.empty(len(rounded), dtype=torch.int64)
     _cpu.optics_labels(level, rounded.contiguous().__dlpack__(), min_samples, labels.__dlpack__())

@@ -75,7 +75,7 @@ def optics_select(
 
 
 def _native(level: str, features: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
-    from pybench import _cpu
+    import pybench._cpu as _cpu
 
     if 1 not in (features.stride(1), features.stride(2)):
         features = features.contiguous()
@@ -158,7 +158,7 @@ def _cuda(features: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
 
 def _select_pixels(rows: Tensor, unit: Tensor, k: int, min_samples: int, center: Center, stream: int) -> Tensor:
     """Selection at some pixels on a GPU, rows [P, N, C] and the same scaled to unit length to [P, k, C]."""
-    from pybench import _cuda
+    import pybench._cuda as _cuda
 
     positions, count, channels = rows.shape
     distances = rows.new_empty(positions, count, count)

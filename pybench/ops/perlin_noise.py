@@ -68,7 +68,7 @@ def _fade(t: Tensor) -> Tensor:
 
 
 def _native(gradients: Tensor, height: int, width: int) -> Tensor:
-    from pybench import _cpu
+    import pybench._cpu as _cpu
 
     noise = torch.empty(height, width)
     _cpu.perlin_noise(gradients.__dlpack__(), noise.__dlpack__())
