@@ -1,0 +1,1 @@
+"""The suites that come with pybench, packaged as ``pybench.suites``."""
