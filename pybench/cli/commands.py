@@ -19,6 +19,9 @@ class Commands(TyperGroup):
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # how pydantic begins, inside typer
+            raise
         except Exception as error:
             from pybench.types import InputError
 

@@ -22,7 +22,7 @@ from tests.unit.cli.invoked import invoke, run_parts
         (["run", "parts.yaml", "--executor", "inline", "--address", "auto"], "--address needs --executor ray"),
         (["shw"], "'show'"),
         (["show", "nothing"], "nothing"),
-        (["list", "method"], "'methods'"),
+        (["list", "method"], ": 'method' is not one of 'methods', "),
         (["export", "parts", "--to", "table.xlsx"], "no records"),
         (["data", "check", "mvtec_ab"], "did you mean 'mvtec_ad'"),
         (["data", "check", "folder", "--data-root", "data"], "--category"),
