@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,10 @@ WAYS = [
     ("pybench tune", "parse"),
     ("pybench latency results/lids", "run"),
     ("pybench latency", "parse"),
-    ("pybench best lids", "run"),
-    ("pybench best results/lids", "run"),
-    ("pybench show lids", "run"),
-    ("pybench export lids", "run"),
-    ("pybench best", "parse"),
-    ("pybench show", "parse"),
-    ("pybench export", "parse"),
+    ("pybench best", "run"),
+    ("pybench show mvtec_ad --format json --filter status=failed", "parse"),  # no trial of the tutorial fails
+    ("pybench show", "run"),
+    ("pybench export", "run"),
     ("pybench gate", "parse"),
     ("pybench list", "run"),
     ("pybench doctor", "run"),
@@ -146,6 +144,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_suites(FIRST, folder)
         with one_core():
             call(TUTORIAL, folder, *QUICKER["run"])
+        # Other pages read a run of mvtec_ad; the tutorial's records stand for it.
+        shutil.copytree(folder / "results" / "lids", folder / "results" / "mvtec_ad")
         yield folder
 
 
