@@ -15,6 +15,7 @@ from pybench.executors import shipping
 from pybench.executors.shipping import PackedPlugins, Shipment
 from pybench.records import Outcome, now
 from pybench.trial.code_version import code_version
+from pybench.trial.failures import status_and_reason
 from pybench.trial.job import Job
 from pybench.trial.run_trial import run_trial
 from pybench.types import InputError
@@ -49,7 +50,7 @@ def trial(order: Order) -> Outcome | Lacking | Refused:
     try:
         job = prepared(order)
     except Exception as error:
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        _, reason = status_and_reason(error)
         return Outcome(order.job.record("failed", started, reason=reason, traceback=traceback.format_exc()))
     if not isinstance(job, Job):
         return job

@@ -27,8 +27,8 @@ class Revision:
         return f"{self.name} ({self.commit[:10]})" if self.commit else "the working tree"
 
 
-class GitError(Exception):
-    """Git refused; the message is its own."""
+class GitError(InputError):
+    """A git command failed; the message names it and gives git's own reason."""
 
 
 class Repository:
@@ -109,12 +109,21 @@ class Repository:
         self._git("checkout-index", "--all", "--force", f"--prefix={folder}{os.sep}", variables=index)
 
     def _working_tree(self) -> str:
-        """The tree of all files that git tracks or does not ignore, as they are on the disk."""
+        """The tree of all files that git tracks or does not ignore, as they are on the disk.
+
+        Raises:
+            InputError: git cannot add one of them.
+        """
         copy = self._scratch / "index"
         if self._index.is_file():
             shutil.copy2(self._index, copy)  # spares git from reading files that have not changed
         index = {"GIT_INDEX_FILE": str(copy)}
-        self._git("add", "--all", variables=index)
+        try:
+            self._git("add", "--all", variables=index)
+        except GitError as error:
+            raise InputError(
+                f"{self.top}: the working tree cannot be compared: {error}\ncommit, remove or ignore what git names"
+            ) from None
         return self._git("write-tree", variables=index)
 
     def _hint(self, name: str) -> str:
@@ -128,5 +137,6 @@ class Repository:
             ["git", *arguments], cwd=self.top, env=environment, capture_output=True, text=True, errors="replace"
         )
         if done.returncode:
-            raise GitError(done.stderr.strip() or f"git {arguments[0]} ended with code {done.returncode}")
+            reason = done.stderr.strip() or f"ended with code {done.returncode}"
+            raise GitError(f"git {arguments[0]}: {reason}")
         return done.stdout.strip("\n")

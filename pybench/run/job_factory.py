@@ -19,7 +19,12 @@ from pybench.types import Dataset, InputError, Method
 
 
 class JobFactory:
-    """Makes jobs from specs; what several specs have in common is computed once."""
+    """Makes jobs from specs; what several specs have in common is computed once.
+
+    Args:
+        plan: whose specs are made into jobs.
+        store: where the run's records and checkpoints lie.
+    """
 
     def __init__(self, plan: Plan, store: Store) -> None:
         self.plan, self.store = plan, store
@@ -37,7 +42,7 @@ class JobFactory:
         fitted_states.FOLDER.limit()
         for spec in self.plan.specs.of_each_method():
             self._assets_of(spec)
-        for spec in {(spec.dataset, spec.category): spec for spec in self.plan.specs.of_each_category()}.values():
+        for spec in {_place_of_data(spec): spec for spec in self.plan.specs.of_each_category()}.values():
             cls: type[Dataset] = registry.load("dataset", spec.dataset)
             if not cls.generated:
                 check_samples(spec, self.plan.data_root)
@@ -55,7 +60,11 @@ class JobFactory:
         return record.status in ("ok", "skipped") and inputs == self._inputs(record.spec)
 
     def make(self, spec: TrialSpec) -> Job:
-        """The job of a spec, with the fingerprint of its data."""
+        """The job of a spec, with the fingerprint of its data.
+
+        Raises:
+            InputError: data or weights cannot be used.
+        """
         inputs = self._inputs(spec)
         place, limits = self.store.progress_folder(spec.key(), *inputs), self.plan.limits
         return Job(
@@ -93,6 +102,11 @@ class JobFactory:
             except InputError as error:
                 raise InputError(f"{spec.method}: {error}") from error
         return self._assets[identity]
+
+
+def _place_of_data(spec: TrialSpec) -> str:
+    """Equal for specs whose images lie in the same folders. A suite may name a dataset twice, with other options."""
+    return spec.model_dump_json(include={"dataset", "category", "dataset_options"})
 
 
 def _data_identity(spec: TrialSpec) -> str:

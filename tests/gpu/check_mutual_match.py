@@ -96,13 +96,13 @@ def _error(query: Tensor, templates: Tensor, bank: TemplateBank, forward_window:
 
 def _naive_kernel() -> Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]:
     source = Path(__file__).with_name("naive_mutual_match.cu")
-    folder = tempfile.mkdtemp()
     nvcc = os.environ.get("CUDACXX") or shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
-    library = f"{folder}/naive.so"
-    subprocess.run(
-        [nvcc, "-O3", "-arch=native", "-shared", "-Xcompiler", "-fPIC", str(source), "-o", library], check=True
-    )
-    launch = ctypes.CDLL(library).naive_mutual_match
+    with tempfile.TemporaryDirectory() as folder:
+        library = f"{folder}/naive.so"
+        subprocess.run(
+            [nvcc, "-O3", "-arch=native", "-shared", "-Xcompiler", "-fPIC", str(source), "-o", library], check=True
+        )
+        launch = ctypes.CDLL(library).naive_mutual_match
 
     def run(query: Tensor, templates: Tensor, window: int) -> tuple[Tensor, Tensor]:
         batch, channels, height, width = query.shape

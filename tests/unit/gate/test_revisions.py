@@ -57,6 +57,14 @@ def test_a_repository_without_a_commit_has_a_working_tree(tmp_path: Path) -> Non
         seen.revision("--base", "HEAD")
 
 
+def test_a_working_tree_that_git_cannot_add_is_explained(repository: Path, tmp_path: Path) -> None:
+    """As where another repository without a commit lies in it."""
+    (repository / "other").mkdir()
+    git(repository / "other", "init", "--quiet")
+    with pytest.raises(InputError, match=r"the working tree cannot be compared: git add: .*'other/'"):
+        opened(repository, tmp_path).revision("--head", "worktree")
+
+
 @pytest.mark.parametrize("name", ["nosuch", "-x", "", "HEAD~9", "HEAD:one"])
 def test_an_unknown_revision_is_refused(repository: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="has no such revision"):
