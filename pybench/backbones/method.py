@@ -13,6 +13,7 @@ from pybench.backbones.adapted import Adapted
 from pybench.backbones.adapted_network import LAYERS as ADAPTED_LAYERS
 from pybench.backbones.base import Backbone
 from pybench.backbones.filter_bank import LAYERS, FilterBank
+from pybench.backbones.packaged_weights import LITE0, PACKAGED, title
 from pybench.backbones.pretrained import Pretrained
 from pybench.backbones.weights import fetch_weights, imagenet_within_reach
 from pybench.hashing import json_hash
@@ -105,11 +106,15 @@ class BackboneMethod(Method, ABC):
         if params.weights != "auto":
             return params, ""
         if params.backbone in _OWN_LAYERS:
-            return cls.Params(**{**dict(params), "weights": "none"}), ""
+            return _chosen(params, params.backbone, "none"), ""
         if imagenet_within_reach(params.backbone):
-            return cls.Params(**{**dict(params), "weights": "imagenet"}), f"ImageNet weights of {params.backbone}"
-        chosen = cls.Params(**{**dict(params), "backbone": FILTER_BANK, "weights": "none"})
-        return chosen, f"{FILTER_BANK}, as ImageNet weights of {params.backbone} are neither here nor can be downloaded"
+            return _chosen(params, params.backbone, "imagenet"), f"ImageNet weights of {title(params.backbone)}"
+        why = f"as ImageNet weights of {title(params.backbone)} are neither here nor can be downloaded"
+        if imagenet_within_reach(LITE0):
+            return _chosen(params, LITE0, "imagenet"), f"ImageNet weights of {title(LITE0)}, {why}"
+        return _chosen(
+            params, FILTER_BANK, "none"
+        ), f"{FILTER_BANK}, {why}, and {PACKAGED[LITE0].package} is not installed"
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
@@ -147,6 +152,11 @@ class BackboneMethod(Method, ABC):
             "layers": list(self.params.layers),
             **self.backbone.provenance(),
         }
+
+
+def _chosen(params: BackboneParams, backbone: str, weights: str) -> BackboneParams:
+    """The parameters with another backbone and weights, checked as a whole."""
+    return type(params)(**{**dict(params), "backbone": backbone, "weights": weights})
 
 
 def _backbone(params: BackboneParams, context: Context, *, before_relu: bool) -> Backbone:

@@ -1,11 +1,10 @@
-"""Networks from torchvision and timm as backbones.
+"""Networks from torchvision, timm and open_clip as backbones.
 
 ``weights`` is ``imagenet``, ``random`` or a file. Weights that cannot be had are an error; others never replace them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,24 @@ import torchvision
 from torch import Tensor
 
 from pybench.backbones.base import Backbone
-from pybench.backbones.weights import TIMM, load_network, state_sha256
+from pybench.backbones.feature_maps import feature_maps
+from pybench.backbones.networks import preparation
+from pybench.backbones.weights import load_network, state_sha256
 from pybench.disk.source_hash import hash_with_imports
 from pybench.images.geometry import Geometry
-from pybench.types import Images, InputError
-
-_MEAN = (0.485, 0.456, 0.406)  # of ImageNet, by which all networks here normalise
-_STD = (0.229, 0.224, 0.225)
+from pybench.types import Images
 
 
 class Pretrained(Backbone):
-    """A frozen network with taps.
+    """A frozen network; images are normalised as they were when its weights were trained.
 
     Args:
-        name: a torchvision ResNet, or ``timm/NAME``.
+        name: of a network, as ``networks`` knows them.
         weights: ``imagenet``, ``random`` or a file with a state dict.
         layers: whose outputs are taken.
         seed: of randomly initialised weights.
         device: ``cpu`` or ``cuda``.
-        before_relu: take a layer's output before its last ReLU; timm's networks give it after that always.
+        before_relu: take a layer's output before its last ReLU; only torchvision's ResNets can.
 
     Raises:
         InputError: no such network, weights or layer.
@@ -48,13 +46,10 @@ class Pretrained(Backbone):
         self.weights_sha256 = state_sha256(network)
         layout: dict[str, Any] = {"memory_format": torch.channels_last}  # older torch types no such argument
         network = network.eval().requires_grad_(False).to(device).to(**layout)
-        self._forward = (
-            _timm_taps(network, name, layers)
-            if name.startswith(TIMM)
-            else _resnet_taps(network, name, layers, before_relu)
-        )
-        self._mean = torch.tensor(_MEAN, device=device).view(1, 3, 1, 1)
-        self._std = torch.tensor(_STD, device=device).view(1, 3, 1, 1)
+        self._forward = feature_maps(network, name, layers, before_relu=before_relu)
+        trained = preparation(name)
+        self._mean = torch.tensor(trained.mean, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(trained.std, device=device).view(1, 3, 1, 1)
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> list[Tensor]:
@@ -94,47 +89,3 @@ class Pretrained(Backbone):
 
     def provenance(self) -> dict[str, Any]:
         return {"weights_sha256": self.weights_sha256}
-
-
-def _timm_taps(network: Any, name: str, layers: tuple[int, ...]) -> Callable[[Tensor], list[Tensor]]:
-    strides = network.feature_info.reduction()
-    missing = [layer for layer in layers if 2 ** (layer + 1) not in strides]
-    if missing:
-        raise InputError(
-            f"backbone '{name}' has feature maps at strides {strides}, "
-            f"none at stride {2 ** (missing[0] + 1)} (layer {missing[0]})"
-        )
-    taps = [strides.index(2 ** (layer + 1)) for layer in layers]
-
-    def forward(images: Tensor) -> list[Tensor]:
-        outputs = network(images)
-        return [outputs[tap] for tap in taps]
-
-    return forward
-
-
-def _resnet_taps(
-    network: Any, name: str, layers: tuple[int, ...], before_relu: bool
-) -> Callable[[Tensor], list[Tensor]]:
-    out_of_range = [layer for layer in layers if not 1 <= layer <= 4]
-    if out_of_range:
-        raise InputError(f"layers: {out_of_range[0]} is not a layer of '{name}'; it has 1, 2, 3 and 4")
-    stages = [network.layer1, network.layer2, network.layer3, network.layer4][: max(layers)]
-    kept: dict[int, Tensor] = {}
-    if before_relu:
-        for number, stage in enumerate(stages, start=1):
-            # The block's ReLU module serves all its convolutions; its last call has the block's sum as input.
-            stage[-1].relu.inplace = False
-            stage[-1].relu.register_forward_pre_hook(
-                lambda _, inputs, number=number: kept.__setitem__(number, inputs[0])
-            )
-
-    def forward(images: Tensor) -> list[Tensor]:
-        hidden = network.maxpool(network.relu(network.bn1(network.conv1(images))))
-        outputs = {}
-        for number, stage in enumerate(stages, start=1):
-            hidden = stage(hidden)
-            outputs[number] = kept.pop(number) if before_relu else hidden
-        return [outputs[layer] for layer in layers]
-
-    return forward

@@ -1,4 +1,4 @@
-"""Networks from torchvision and timm, and where their weights come from: ImageNet, a file, or a random start."""
+"""Where a network's weights come from: its published ones (``imagenet``), a file, or a random start."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from urllib.request import Request, urlopen
 
 import timm
 import torch
-import torchvision
 from torch import nn
 
+from pybench.backbones.networks import OPEN_CLIP, TIMM, check_name, create, open_clip_config, torchvision_weights
+from pybench.backbones.packaged_weights import load_packaged, packaged_file
 from pybench.hashing import file_sha256
-from pybench.registry import unknown
 from pybench.types import InputError
 
-TIMM = "timm/"  # before the names of timm's networks
 _SECONDS_TO_ANSWER = 5  # of the host that has the weights
 
 
@@ -28,7 +27,7 @@ def fetch_weights(backbone: str, weights: str) -> dict[str, str]:
     Raises:
         InputError: no such backbone, no such file, or ImageNet weights that are neither here nor can be downloaded.
     """
-    _check_name(backbone)
+    check_name(backbone)
     if weights == "random":
         return {}
     if weights == "imagenet":
@@ -40,17 +39,22 @@ def fetch_weights(backbone: str, weights: str) -> dict[str, str]:
 
 @cache
 def imagenet_within_reach(backbone: str) -> bool:
-    """Whether a network's ImageNet weights are here, or where they are answers within seconds.
+    """Whether a network's published weights are here, or where they are answers within seconds.
 
     ``PYBENCH_OFFLINE=1`` says that nothing can be downloaded, without asking.
 
     Raises:
         InputError: no such backbone.
     """
-    _check_name(backbone)
+    check_name(backbone)
+    if packaged_file(backbone):
+        return True
     if backbone.startswith(TIMM):
-        return _timm_within_reach(backbone.removeprefix(TIMM))
-    url = str(torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"].url)
+        config = timm.get_pretrained_cfg(backbone.removeprefix(TIMM))
+        return _hub_within_reach(str(config.hf_hub_id) if config and config.hf_hub_id else "")
+    if backbone.startswith(OPEN_CLIP):
+        return _hub_within_reach(str(open_clip_config(backbone).get("hf_hub", "")).rstrip("/"))
+    url = str(torchvision_weights(backbone).url)
     return imagenet_file(url).is_file() or _answers(url)
 
 
@@ -59,14 +63,13 @@ def imagenet_file(url: str) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
 
 
-def _timm_within_reach(name: str) -> bool:
+def _hub_within_reach(repository: str) -> bool:
+    """Whether a repository of the Hugging Face hub is in the cache or answers."""
     from huggingface_hub import constants, try_to_load_from_cache
 
-    config = timm.get_pretrained_cfg(name)
-    if config is None or not config.hf_hub_id:
+    if not repository:
         return False
-    repository = str(config.hf_hub_id)
-    files = ("model.safetensors", "pytorch_model.bin")
+    files = ("model.safetensors", "pytorch_model.bin", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
     is_here = any(isinstance(try_to_load_from_cache(repository, file), str) for file in files)
     return is_here or _answers(f"{constants.ENDPOINT}/{repository}")
 
@@ -87,47 +90,32 @@ def load_network(name: str, weights: str, seed: int) -> nn.Module:
     Raises:
         InputError: no such backbone, or its weights cannot be had or loaded.
     """
-    _check_name(name)
+    check_name(name)
     if weights == "imagenet":
         return _imagenet(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _create(name, pretrained=False)
+        network = create(name, pretrained=False)
     if weights != "random":
         _load_file(network, name, weights)
     return network
 
 
-def _check_name(backbone: str) -> None:
-    """Raises ``InputError`` where there is no such network."""
-    if backbone.startswith(TIMM):
-        if not timm.is_model(backbone.removeprefix(TIMM)):
-            raise InputError(unknown("timm model", backbone.removeprefix(TIMM), timm.list_models()))
-        return
-    known = [name for name in torchvision.models.list_models(module=torchvision.models) if "resne" in name]
-    if backbone not in known:
-        raise InputError(f"{unknown('backbone', backbone, known)} (other networks: {TIMM}NAME)")
-
-
-def _create(backbone: str, *, pretrained: bool) -> nn.Module:
-    network: nn.Module
-    if backbone.startswith(TIMM):
-        network = timm.create_model(backbone.removeprefix(TIMM), pretrained=pretrained, features_only=True)
-    else:
-        # The papers' numbers stand on torchvision's first weights, not on the later recipe.
-        network = torchvision.models.get_model(backbone, weights="IMAGENET1K_V1" if pretrained else None)
-    return network
-
-
 def _imagenet(backbone: str) -> nn.Module:
+    file = packaged_file(backbone)
+    if file is not None:
+        network = create(backbone, pretrained=False)
+        load_packaged(network, backbone, file)
+        return network
     try:
-        return _create(backbone, pretrained=True)
+        return create(backbone, pretrained=True)
     except (URLError, OSError, RuntimeError) as error:
-        where = "the Hugging Face cache" if backbone.startswith(TIMM) else f"{torch.hub.get_dir()}/checkpoints"
+        of_hub = backbone.startswith((TIMM, OPEN_CLIP))
+        where = "the Hugging Face cache" if of_hub else f"{torch.hub.get_dir()}/checkpoints"
         raise InputError(
             f"weights: imagenet of backbone '{backbone}' are not in {where} and cannot be downloaded ({error}). "
             "Copy them there from a machine with internet, give a file (`--set params.weights=FILE`), "
-            "or take features that need none (`--set params.weights=auto`)."
+            "or take features that need no download (`--set params.weights=auto`)."
         ) from error
 
 
