@@ -10,11 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -174,9 +174,18 @@ class MethodParams(BaseModel):
         None, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image"
     )
 
+    @model_validator(mode="after")
+    def _crop_fits_into_the_image(self) -> Self:
+        if self.crop_size is not None and self.crop_size > self.image_size:
+            raise ValueError(
+                f"crop_size {self.crop_size} is larger than image_size {self.image_size}; "
+                "expected at most image_size, or null for the whole image"
+            )
+        return self
+
     @property
     def input_size(self) -> int:
-        """Side of the square that the network sees."""
+        """Side of the square that the network sees, in pixels."""
         return self.crop_size or self.image_size
 
 
