@@ -42,8 +42,14 @@ def measure(job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
     """Time the job's method on the test images, one at a time, with all cores of the machine and with one.
 
     Waits until no trial runs on this machine, and keeps others from starting, whichever driver they belong to. The
-    state is what the job's trial left on this machine; where it left none, the method is fitted first. Whatever goes
-    wrong is in what is returned.
+    state is what the job's trial left on this machine; if it left none, the method is fitted first.
+
+    Args:
+        job: of one of the trials that share the latency.
+        protocol: how many calls, seconds and processes.
+
+    Returns:
+        The latency in milliseconds, or why there is none: errors are returned, not raised.
     """
     started = now()
     try:
@@ -162,9 +168,9 @@ def _state(job: Job, workspace: Path) -> tuple[Path, str]:
 def _pooled(samples: Sequence[Sequence[float]]) -> Timing:
     """Percentiles over the calls of all processes.
 
-    Not those of the middle process: who deploys a detector gets a process drawn at random, which this is a sample of,
-    and its tail takes all the calls that there are. Where processes differ, calls of one process are alike, so that
-    the interval is too narrow: that is flagged.
+    A deployed detector runs in one process, which may be slower or faster than another; all processes together are a
+    sample of that, and the high percentiles need every call. If processes differ, the calls of one process are alike,
+    and the interval is too narrow: that is flagged.
     """
     return timing(np.concatenate([np.asarray(calls) for calls in samples]))
 
@@ -196,7 +202,7 @@ def _most(values: Sequence[float | None]) -> float | None:
 def _flags(
     others: float, processes: Sequence[ProcessTiming], stages: dict[str, float], end_to_end: Timing
 ) -> list[str]:
-    """What keeps the measurement from being trusted."""
+    """Reasons not to trust the measurement."""
     flags = []
     if others > _BUSY_SHARE:
         flags.append(f"busy machine: others used {others:.0%} of its CPU time")
