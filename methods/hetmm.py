@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, normalize
 
-from pybench.backbones.method import BackboneMethod, BackboneParams, BlurSigma, FitBatchSize
+from pybench.backbones.method import BackboneMethod, BackboneName, BackboneParams, BlurSigma, FitBatchSize
 from pybench.images.score_maps import smooth, upsample
 from pybench.ops import Precision, TemplateBank, mutual_match, pack_templates
 from pybench.stages import stage
@@ -19,9 +19,7 @@ from .networks.hetmm_templates import Selection, select_templates
 
 
 class HetmmParams(BackboneParams):
-    backbone: str = Field(
-        "wide_resnet101_2", description="a torchvision ResNet, or timm/NAME for any timm model with feature maps"
-    )
+    backbone: BackboneName = "wide_resnet101_2"
     layers: tuple[int, ...] = Field(
         (1, 2, 3), min_length=1, max_length=4, description="layers that are matched; layer n has stride 2^(n+1)"
     )
@@ -61,7 +59,7 @@ class HetmmParams(BackboneParams):
     sigma: BlurSigma = Field(4.0, description="blur before the maximum that is the image score (Eq. 11), in pixels")
     before_relu: bool = Field(
         True,
-        description="features before a block's last ReLU, as in the authors' code; only torchvision's networks can",
+        description="features before a block's last ReLU, as in the authors' code; for torchvision's networks only",
     )
     batch_size: FitBatchSize = 8
 

@@ -28,6 +28,13 @@ _OWN_LAYERS = {FILTER_BANK: LAYERS, ADAPTED: ADAPTED_LAYERS}  # of the backbones
 
 # Parameters that several methods declare alike. They are types and not a base class, because a search draws parameters
 # in the order in which the method declares them.
+BackboneName = Annotated[
+    str,
+    Field(
+        description="a torchvision ResNet, timm/NAME for any timm model with feature maps, filter_bank, which needs no "
+        "weights, or adapted, which is trained on the category's own normal images"
+    ),
+]
 CropSize = Annotated[
     int | None, Field(ge=32, le=4096, description="centre crop after resizing; none keeps the whole image")
 ]
@@ -46,11 +53,7 @@ FitBatchSize = Annotated[int, Field(ge=1, le=1024, description="images a pass th
 class BackboneParams(MethodParams):
     """Parameters of every method that stands on a backbone."""
 
-    backbone: str = Field(
-        "wide_resnet50_2",
-        description="a torchvision ResNet, timm/NAME for any timm model with feature maps, filter_bank, which needs no "
-        "weights, or adapted, which is trained on the category's own normal images",
-    )
+    backbone: BackboneName = "wide_resnet50_2"
     weights: str = Field(
         default_factory=lambda given: "none" if given.get("backbone") in _OWN_LAYERS else "imagenet",
         description="imagenet, random, or a file with a state dict; auto is imagenet where these are here or can be "
@@ -113,7 +116,7 @@ class BackboneMethod(Method, ABC):
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
-        """Fetch the weights; says which file they are."""
+        """Fetch the weights; see ``Method.prepare``."""
         assert isinstance(params, BackboneParams)
         return {} if params.backbone in _OWN_LAYERS else fetch_weights(params.backbone, params.weights)
 

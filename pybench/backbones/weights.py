@@ -6,7 +6,6 @@ import hashlib
 import os
 from functools import cache
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import timm
@@ -40,9 +39,9 @@ def fetch_weights(backbone: str, weights: str) -> dict[str, str]:
 
 @cache
 def imagenet_within_reach(backbone: str) -> bool:
-    """Whether a network's ImageNet weights are here, or where they are answers within seconds.
+    """Whether a network's ImageNet weights are on this machine, or the host that has them answers within 5 seconds.
 
-    ``PYBENCH_OFFLINE=1`` says that nothing can be downloaded, without asking.
+    With ``PYBENCH_OFFLINE=1`` no host is asked.
 
     Raises:
         InputError: no such backbone.
@@ -122,7 +121,7 @@ def _create(backbone: str, *, pretrained: bool) -> nn.Module:
 def _imagenet(backbone: str) -> nn.Module:
     try:
         return _create(backbone, pretrained=True)
-    except (URLError, OSError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         where = "the Hugging Face cache" if backbone.startswith(TIMM) else f"{torch.hub.get_dir()}/checkpoints"
         raise InputError(
             f"weights: imagenet of backbone '{backbone}' are not in {where} and cannot be downloaded ({error}). "
@@ -150,7 +149,7 @@ def _load_file(network: nn.Module, name: str, weights: str) -> None:
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
-    except Exception as error:
+    except Exception as error:  # what a file that is no state dict raises has no common base class
         raise InputError(f"{file}: cannot be loaded as weights of backbone '{name}': {error}") from error
 
 
