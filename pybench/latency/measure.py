@@ -23,15 +23,14 @@ from pybench.latency.percentiles import differ, interval, timing
 from pybench.latency.worker import Fit, Fitted, Time, Timed
 from pybench.machine.environment import environment, usable_cores
 from pybench.machine.machine_lock import machine_lock
-from pybench.planning import strict_yaml
 from pybench.planning.suite import LatencyProtocol
 from pybench.records import Latency, LatencyFailure, ProcessTiming, Status, Timing, now
 from pybench.stages import STAGES
 from pybench.trial import fitted_states
+from pybench.trial.build_method import unsupported
 from pybench.trial.failures import status_and_reason
 from pybench.trial.job import Job
 from pybench.trial.samples import load_samples
-from pybench.types import Method
 
 _LEAST_CALLS = 30  # of all processes together
 _BUSY_SHARE = 0.1  # of the machine's CPU time, used by others while we measured
@@ -55,9 +54,7 @@ def measure(job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
     try:
         for folder in job.plugins:
             registry.add_plugins(folder)
-        cls: type[Method] = registry.load("method", job.spec.method)
-        reasons = cls.unsupported(strict_yaml.validate(cls.Params, job.spec.params), job.spec.resources.device)
-        if reasons:
+        if reasons := unsupported(job.spec):
             return failure(job, started, "skipped", "; ".join(reasons))
         with machine_lock(exclusive=True), tempfile.TemporaryDirectory(prefix="pybench-") as workspace:
             started = now()
