@@ -17,6 +17,7 @@ from pybench.spec import Protocol, RtoOptions
 from pybench.types import InputError
 
 ProfileName = Literal["paper", "quick", "smoke"]
+Seeds = tuple[Annotated[int, Field(ge=0, lt=2**63)], ...]  # what torch takes
 
 
 class _Strict(BaseModel):
@@ -100,7 +101,7 @@ class Profile(_Strict):
     methods: dict[str, dict[str, Any]] = {}
     standin: dict[str, Any] = {}
     latency: LatencyProtocol | None = None
-    seeds: tuple[int, ...] | None = Field(None, min_length=1)
+    seeds: Seeds | None = Field(None, min_length=1)
 
 
 class Suite(_Strict):
@@ -111,8 +112,8 @@ class Suite(_Strict):
     datasets: tuple[DatasetEntry, ...] = Field(min_length=1)
     methods: tuple[MethodEntry, ...] = Field(min_length=1)
     metrics: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
-    data_seeds: tuple[int, ...] = Field((0,), min_length=1)
+    seeds: Seeds = Field((0,), min_length=1)
+    data_seeds: Seeds = Field((0,), min_length=1)
     protocol: Protocol = Protocol()
     latency: LatencyProtocol | None = LatencyProtocol()
     resources: ResourcesRequest = ResourcesRequest()

@@ -30,6 +30,8 @@ def test_overrides_have_the_last_word(read: Callable[..., Any]) -> None:
         ({"params.wieghts": "random"}, "did you mean 'params.weights'"),
         ({"hetmm.alpha": "0.5"}, "--set hetmm.alpha: unknown key"),
         ({"seeds": "zero"}, "expected a whole number or a list of them"),
+        ({"data_seeds": "[0, -1]"}, "--set data_seeds=[0, -1]: expected a whole number"),
+        ({"seeds": "9223372036854775808"}, "each at least 0 and below 2^63"),
         ({"protocol.evaluate_at": "somewhere"}, "protocol.evaluate_at: Input should be 'input' or 'image'"),
         ({"latency": "3"}, "--set latency=3: expected null, which leaves it out, or latency.KEY=VALUE"),
         ({"protocol": "null"}, "--set protocol: unknown key"),

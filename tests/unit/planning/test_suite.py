@@ -33,6 +33,8 @@ from tests.unit.planning.suites import GOOD
         ("profiles:", "limits: {memory_gb: .inf}\nprofiles:", "limits.memory_gb: Input should be a finite number"),
         ("[50, 100]", "[]", "mine.yaml:9: methods[0].grid.dimensions: Tuple should have at least 1 item"),
         ("  quick:", "  quick:\n    seeds: []", "profiles.quick.seeds: Tuple should have at least 1"),
+        ("profiles:", "seeds: [0, -1]\nprofiles:", "mine.yaml:10: seeds[1]: Input should be greater than or equal"),
+        ("  quick:", "  quick:\n    seeds: [-1]", "mine.yaml:12: profiles.quick.seeds[0]: Input should be"),
         ("name: mine", "name: My Suite", "mine.yaml:1: name: String should match"),
     ],
 )  # fmt: skip
