@@ -58,4 +58,4 @@ wheel: install  ## a wheel in dist/
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean:  ## remove what the other targets made, results aside
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist docs/_build .hypothesis .pytest_cache .mypy_cache .ruff_cache

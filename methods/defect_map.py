@@ -157,7 +157,7 @@ class DefectMap(Method):
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
-        """See that the folder of textures is there, where one is used."""
+        """Read the folder of textures, where one is used; see ``Method.prepare``."""
         assert isinstance(params, DefectMapParams)
         if params.anomaly_source != "textures" or params.textures is None:
             return {}

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, normalize
 
-from pybench.backbones.method import BackboneMethod, BackboneParams, BlurSigma, FitBatchSize
+from pybench.backbones.method import BackboneMethod, BackboneName, BackboneParams, BlurSigma, FitBatchSize, Layers
 from pybench.images.score_maps import smooth, upsample
 from pybench.ops import Precision, TemplateBank, mutual_match, pack_templates
 from pybench.stages import stage
@@ -19,16 +19,12 @@ from .networks.hetmm_templates import Selection, select_templates
 
 
 class HetmmParams(BackboneParams):
-    backbone: str = Field(
-        "wide_resnet101_2", description="a torchvision ResNet, or timm/NAME for any timm model with feature maps"
-    )
-    layers: tuple[int, ...] = Field(
-        (1, 2, 3), min_length=1, max_length=4, description="layers that are matched; layer n has stride 2^(n+1)"
-    )
+    backbone: BackboneName = "wide_resnet101_2"
+    layers: Layers = (1, 2, 3)
     windows: tuple[int, ...] = Field(
         (9, 7, 5),
         min_length=1,
-        max_length=4,
+        max_length=12,
         description="side of the matching window on each layer; odd, 1: no window",
         json_schema_extra={"search": [[3, 3, 3], [5, 3, 3], [5, 5, 3], [7, 5, 3], [9, 7, 5], [11, 9, 7]]},
     )
@@ -61,7 +57,7 @@ class HetmmParams(BackboneParams):
     sigma: BlurSigma = Field(4.0, description="blur before the maximum that is the image score (Eq. 11), in pixels")
     before_relu: bool = Field(
         True,
-        description="features before a block's last ReLU, as in the authors' code; only torchvision's networks can",
+        description="features before a block's last ReLU, as in the authors' code; for torchvision's networks only",
     )
     batch_size: FitBatchSize = 8
 

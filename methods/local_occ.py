@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss
 
-from pybench.backbones.method import BackboneMethod, BackboneParams
+from pybench.backbones.method import BackboneMethod, BackboneName, BackboneParams, Layers
 from pybench.images.score_maps import upsample
 from pybench.stages import stage
 from pybench.training.batches import Batch, stack
@@ -38,12 +38,8 @@ _TURN, _SHIFT = 15.0, 0.1  # of the augmentation: degrees, and share of the side
 
 class LocalOccParams(BackboneParams, TrainingParams):
     image_size: int = Field(224, ge=32, le=4096, description="images are resized to this many pixels squared")
-    backbone: str = Field(
-        "resnet18", description="a torchvision ResNet, or timm/NAME for any timm model with feature maps"
-    )
-    layers: tuple[int, ...] = Field(
-        (1, 2, 3), min_length=1, max_length=4, description="layers that make up F_mixed; layer n has stride 2^(n+1)"
-    )
+    backbone: BackboneName = "resnet18"
+    layers: Layers = (1, 2, 3)
     batch_size: int = Field(32, ge=1, le=4096, description="images a step, of both modules")
     align: bool = Field(
         True,
@@ -112,7 +108,7 @@ class LocalOcc(BackboneMethod):
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
-        """Fetch the weights and read the folder of textures; says which files results depend on."""
+        """Fetch the weights and read the folder of textures, where one is used; see ``Method.prepare``."""
         assert isinstance(params, LocalOccParams)
         assets = super().prepare(params)
         if params.synthesize and params.textures is not None:
@@ -172,20 +168,23 @@ class LocalOcc(BackboneMethod):
         """Eq. 3, or Eq. 5 on images with synthetic anomalies, which lie on what the frozen matching module aligned."""
         centre = self.centre
         assert centre is not None
-        folder = None if self.params.textures is None else Path(self.params.textures)
-        textures = Textures(folder, self.geometry.input_size)
+        textures = self._textures() if self.params.synthesize else None
 
         def loss(batch: Batch) -> dict[str, Tensor]:
             with torch.no_grad():
                 images, _ = self._align(self._augmented(batch))
             masks = None
-            if self.params.synthesize:
+            if textures is not None:
                 images, masks = outlier_exposure(images, batch.random, textures)
             distances = distance(self.mapping(self._mixed(images)), centre)
             outliers = None if masks is None else _downscaled(masks, distances.shape[-2:])
             return {"mapping": mapping_loss(distances, outliers)}
 
         return self._train("mapping", self.mapping, loss, normal)
+
+    def _textures(self) -> Textures:
+        folder = None if self.params.textures is None else Path(self.params.textures)
+        return Textures(folder, self.geometry.input_size)
 
     def _train(
         self,

@@ -120,7 +120,7 @@ class NdpNet(Method):
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
-        """Fetch VGG-16's weights and read the folder of textures, where they are asked for; says which they are."""
+        """Fetch VGG-16's weights and read the folder of textures, where they are used; see ``Method.prepare``."""
         assert isinstance(params, NdpNetParams)
         weights = {} if params.perceptual == "none" else {"imagenet:vgg16": state_sha256(PerceptualLoss().vgg)}
         return weights | ({} if params.textures is None else {"textures": textures_fingerprint(Path(params.textures))})

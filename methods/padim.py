@@ -9,16 +9,14 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from pybench.backbones.method import BackboneMethod, BackboneParams, BlurSigma, CropSize, FitBatchSize
+from pybench.backbones.method import BackboneMethod, BackboneParams, BlurSigma, CropSize, FitBatchSize, Layers
 from pybench.images.score_maps import smooth, upsample
 from pybench.stages import stage
 from pybench.types import Citation, Context, Images, Prediction
 
 
 class PadimParams(BackboneParams):
-    layers: tuple[int, ...] = Field(
-        (1, 2, 3), min_length=1, max_length=4, description="layers whose outputs are used; layer n has stride 2^(n+1)"
-    )
+    layers: Layers = (1, 2, 3)
     crop_size: CropSize = 224
     dimensions: int = Field(
         550,

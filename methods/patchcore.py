@@ -6,7 +6,7 @@ from typing import Any
 
 import faiss
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
@@ -33,7 +33,7 @@ class PatchCoreParams(BackboneParams):
         3,
         ge=1,
         le=15,
-        description="side of the neighbourhood that is averaged into a patch feature",
+        description="side of the neighbourhood that is averaged into a patch feature; odd",
         json_schema_extra={"search": [1, 3, 5, 7]},
     )
     neighbours: int = Field(
@@ -46,11 +46,18 @@ class PatchCoreParams(BackboneParams):
     sigma: BlurSigma = 4.0
     batch_size: FitBatchSize = 8
 
+    @model_validator(mode="after")
+    def _patches_have_a_centre(self) -> PatchCoreParams:
+        if self.patch_size % 2 == 0:
+            raise ValueError(f"patch_size must be odd, got {self.patch_size}")
+        return self
+
 
 class PatchCore(BackboneMethod):
     """Roth et al. 2022: patch features (Sec. 3.1), coreset by greedy k-centre (Alg. 1), scores (Eq. 6 and 7).
 
-    Patch features are 3x3 averages of each layer; deeper layers are brought to the first one's grid bilinearly.
+    Patch features are averages of each layer over squares of ``patch_size``; deeper layers are brought to the first
+    one's grid bilinearly.
     """
 
     name = "patchcore"

@@ -1,4 +1,4 @@
-"""Where the names lie that ``from pybench import ...`` gives."""
+"""The public names, those that ``from pybench import ...`` gives, and the module of each."""
 
 from __future__ import annotations
 

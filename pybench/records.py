@@ -1,4 +1,4 @@
-"""What a trial leaves behind: its record, and the latency of its method, as they are kept on disk."""
+"""The results of a trial as they are kept on the disk: its record, and the latency of its method."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class Attempt(BaseModel):
 
 
 class Record(BaseModel):
-    """What a trial left behind. ``metrics`` maps a name to its value, or to None with the reason in ``undefined``."""
+    """The result of a trial, whatever its status. ``metrics`` maps a name to its value, or to None with the reason in
+    ``undefined``. ``timings`` are in seconds."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -82,8 +83,10 @@ class Outcome:
 
 
 class Timing(BaseModel):
-    """Order statistics of repeated calls, in milliseconds; ``intervals`` holds the 95 % intervals of the percentiles.
-    ``p99`` is None below 662 calls, too few to say anything of it."""
+    """Percentiles of the duration of repeated calls, in milliseconds, and their 95 % ``intervals``.
+
+    ``p99`` is None below 662 calls, which are too few for an interval.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -96,8 +99,8 @@ class Timing(BaseModel):
 
 
 class ProcessTiming(BaseModel):
-    """What one fresh process measured, in milliseconds: its median call end to end with the 95 % interval, and all
-    calls as they came."""
+    """What one fresh process measured, in milliseconds: the median of its calls end to end with the 95 % interval, and
+    all calls in order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -121,7 +124,7 @@ class Throughput(BaseModel):
 
 
 class LatencyTaken(BaseModel):
-    """Of what a latency was taken, by which code and when.
+    """What a latency was measured of, by which code and when.
 
     ``code_version`` is that of the trial, ``measured_by`` that of the code that measures.
     """
@@ -146,8 +149,8 @@ class Latency(LatencyTaken):
 
     ``end_to_end`` covers decoding the file, preprocessing, prediction and the map on the host; ``predict`` the
     method's call on a decoded image; both hold the calls of all processes, with all cores. ``one_thread`` is end to
-    end with one. Measured once per (method, params, image size, resources), on ``category``. Fields with a default are
-    younger than the first latencies that are kept.
+    end with one thread. Measured once per (method, params, image size, resources), on ``category``. Fields with a
+    default were added later: old files lack them.
     """
 
     image_height: int
@@ -194,6 +197,6 @@ class Result:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the trial or its latency came to nothing; what was skipped has not failed."""
+        """Whether the trial or its latency ended without a result; what was skipped has not failed."""
         ends = [self.record.status, self.latency_failure.status if self.latency_failure else "ok"]
         return any(end not in ("ok", "skipped") for end in ends)

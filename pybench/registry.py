@@ -1,7 +1,8 @@
 """Finds methods, datasets and metrics by name, and imports a file only when its name is asked for.
 
-A plug-in is one file whose stem is its name. Files are looked for in the package, then among the installed entry points
-(groups ``pybench.methods``, ``pybench.datasets``, ``pybench.metrics``), then in the folders given to ``add_plugins``.
+A plug-in is one file whose stem is its name. Files are looked for in the folders given to ``add_plugins``, in order,
+then among the installed entry points (groups ``pybench.methods``, ``pybench.datasets``, ``pybench.metrics``), then in
+pybench itself; the first file found is taken.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pybench.types import Dataset, InputError, Method, Metric
 
 Kind = Literal["method", "dataset", "metric"]
 
-# Where modules lie that plug-ins imported before pybench's files were sorted into rooms.
+# Modules that plug-ins imported before pybench's files were sorted into rooms, and where they lie now.
 MOVED = {
     "pybench.features": "pybench.backbones.method",
     "pybench.geometry": "pybench.images.geometry",
@@ -38,13 +39,14 @@ MOVED = {
 }
 
 _plugin_folders: list[Path] = []
+_NAMES_SHOWN = 25  # of those that a message lists
 
 
 def add_plugins(folder: Path) -> None:
-    """Also look in ``folder``/methods, ``folder``/datasets and ``folder``/metrics.
+    """Look for plug-ins also in ``folder``/methods, ``folder``/datasets and ``folder``/metrics.
 
     Raises:
-        InputError: none of the three is there.
+        InputError: none of these three folders exists.
     """
     folder = folder.resolve()
     if not any((folder / f"{kind}s").is_dir() for kind in ("method", "dataset", "metric")):
@@ -61,7 +63,7 @@ def plugin_folders() -> tuple[Path, ...]:
 
 
 def names(kind: Kind) -> list[str]:
-    """All names of a kind, sorted; nothing is imported but the package that holds them."""
+    """All names of a kind, sorted. No plug-in is imported."""
     plugged = {file.stem for folder in _plugin_folders for file in (folder / f"{kind}s").glob("*.py")}
     found = set(_packaged(kind)) | set(_entry_points(kind)) | plugged
     return sorted(name for name in found if not name.startswith("_"))
@@ -79,18 +81,18 @@ def load(kind: Kind, name: str) -> Any:
 
 @cache
 def _load(kind: Kind, name: str, folders: tuple[Path, ...]) -> Any:
-    """Looked for once, because every trial asks several times; ``folders`` are those that were added so far."""
+    """See ``load``. Cached, because every trial asks several times; ``folders`` are those that were added so far."""
     if name not in names(kind):
         raise InputError(unknown(kind, name, names(kind)))
     try:
         module = _import(kind, name)
-    except Exception as error:
+    except Exception as error:  # a user's file may raise anything when it is imported
         raise InputError(f"{kind} '{name}' cannot be imported: {_why(error)}") from error
     return _one_plugin(kind, name, module)
 
 
 def _why(error: Exception) -> str:
-    """Why a plug-in cannot be imported, in one line; names the new place of a module of pybench that has moved."""
+    """Why a plug-in cannot be imported, in one line. If a module of pybench has moved, the line names its new place."""
     asked = re.search(r"No module named '([\w.]+)'|cannot import name '(\w+)' from '(pybench[\w.]*)'", str(error))
     if asked:
         module, name = asked[1] or f"{asked[3]}.{asked[2]}", asked[2]
@@ -103,14 +105,14 @@ def _why(error: Exception) -> str:
 
 
 def source(kind: Kind, name: str) -> Path:
-    """The file that a loaded plug-in came from."""
+    """The file that a plug-in comes from; imports it where that was not done yet."""
     file = _import(kind, name).__file__
     assert file is not None, "a plug-in is always a file"
     return Path(file)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The message for a name that is not known: it names the nearest one, or all where none is near."""
+    """The message for an unknown name. It names the most similar known name, or all known names if none is similar."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"

@@ -44,7 +44,7 @@ class RtoOptions(BaseModel):
 
 
 class Resources(BaseModel):
-    """What a trial runs with; part of its key, because results depend on it within rounding."""
+    """What a trial runs with; part of its key, because rounding, and so the results, depend on it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,7 +1,7 @@
-"""Where a prediction spends its time: code names its stages, and whoever wants to know records them.
+"""Where a prediction spends its time: code marks its stages (``stage``), and a caller measures them (``record``).
 
-A stage costs a microsecond where nobody records. Stages may lie within each other; each counts only what none within it
-counts. What no stage names is in none of them.
+A stage costs a microsecond while nothing is recorded. Stages may be nested; the time of an inner stage does not count
+for the outer one. Time outside of all stages is not recorded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 class _Recording:
-    """Milliseconds by stage. The clock's time since the last change goes to the innermost stage that is open."""
+    """Milliseconds by stage. At each change, the time since the last change is added to the innermost open stage."""
 
     def __init__(self, synchronise: Callable[[], None]) -> None:
         self.milliseconds: dict[str, float] = {}
@@ -49,8 +49,9 @@ _recording: ContextVar[_Recording | None] = ContextVar("stages", default=None)
 def stage(name: Stage) -> Iterator[None]:
     """The block, or the function that it decorates, belongs to a stage of a prediction.
 
-    ``decode`` is file to pixels, ``preprocess`` pixels to the network's input, ``backbone`` the network that the method
-    stands on, ``match`` the method's own part (matching, decoding), ``postprocess`` what is done to a map afterwards.
+    ``decode`` is file to pixels, ``preprocess`` pixels to the network's input, ``backbone`` the network that computes
+    the features, ``match`` the method's own part (matching, reconstruction), ``postprocess`` the filtering and resizing
+    of the map.
     """
     recording = _recording.get()
     if recording is None:

@@ -10,11 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,7 +112,10 @@ class DatasetOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """What a dataset says of itself. ``categories`` is empty where the user names them (``folder``)."""
+    """Description of a dataset.
+
+    ``categories`` is empty where the user names them (``folder``). ``how_to_get`` tells the user where to get the data.
+    """
 
     name: str
     title: str
@@ -134,12 +137,16 @@ class Dataset(ABC):
 
     info: ClassVar[DatasetInfo]
     Options: ClassVar[type[DatasetOptions]] = DatasetOptions
-    generated: ClassVar[bool] = False  # made by ``split`` where it is not there yet
-    has_validation: ClassVar[bool] = False  # ``split`` knows the part ``validation``: normal images beside the training
+    generated: ClassVar[bool] = False  # ``split`` makes the data if it is not there yet
+    has_validation: ClassVar[bool] = False  # there is a part ``validation``: normal images that are not for training
 
     @classmethod
     def locate(cls, data_root: Path | None) -> Path:
-        """The dataset's folder below a data root."""
+        """The dataset's folder below a data root.
+
+        Raises:
+            InputError: no data root is given, and the dataset needs one.
+        """
         if data_root is None:
             raise InputError(
                 f"{cls.info.name}: no data root given (--data-root DIR, or the variable PYBENCH_DATA). "
@@ -157,7 +164,8 @@ class Dataset(ABC):
         """The samples of a part, sorted by path.
 
         Raises:
-            InputError: the data is not there, or a folder is empty; says what was looked for, where, and how to get it.
+            InputError: the data is not there, or a folder is empty; the message says what was looked for, where, and
+                how to get it.
         """
 
 
@@ -174,19 +182,28 @@ class MethodParams(BaseModel):
         None, ge=32, le=4096, description="centre crop after resizing; none keeps the whole image"
     )
 
+    @model_validator(mode="after")
+    def _crop_fits_into_the_image(self) -> Self:
+        if self.crop_size is not None and self.crop_size > self.image_size:
+            raise ValueError(
+                f"crop_size {self.crop_size} is larger than image_size {self.image_size}; "
+                "expected at most image_size, or null for the whole image"
+            )
+        return self
+
     @property
     def input_size(self) -> int:
-        """Side of the square that the network sees."""
+        """Side of the square that the network sees, in pixels."""
         return self.crop_size or self.image_size
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a method says of a batch; larger is more anomalous.
+    """What a method predicts for a batch; larger is more anomalous.
 
     ``scores`` is float [B]. ``maps`` is float [B, S, S] in the geometry of the model's input (S = ``input_size``), or
-    None where the method gives no map. ``artefacts`` are what a person may want to see of how it came to that: images
-    [B, 3, H, W] in [0, 1] go into the trial's contact sheet, vectors [B, K] are kept for all test images.
+    None where the method gives no map. ``artefacts`` help a person to understand the prediction: images [B, 3, H, W] in
+    [0, 1] are shown in the trial's contact sheet, vectors [B, K] are kept for all test images.
     """
 
     scores: Tensor
@@ -200,8 +217,8 @@ class Context:
 
     ``device`` is ``cpu`` or ``cuda``; ``backend`` names the native-op backend to force (``auto`` takes the best that
     can run). ``checkpoints`` is a folder for the checkpoints of this fit, from which a fit that was killed goes on;
-    None keeps none. ``report`` takes a line that says how far a fit is; ``spend`` takes a name and seconds that the
-    record shall show beside the fit's, not among them: what is shared with other trials.
+    None keeps none. ``report`` takes a line that says how far a fit is. ``spend`` takes a name and the seconds of work
+    that other trials share: the record lists them under this name and does not count them as time of the fit.
     """
 
     device: str = "cpu"
@@ -253,15 +270,15 @@ class Method(ABC):
 
     @classmethod
     def resolve(cls, params: MethodParams) -> tuple[MethodParams, str]:
-        """The parameters with what depends on the machine (``auto``) settled, and what was chosen, in words.
+        """Replace values that depend on the machine (``auto``); called before a trial's key is computed.
 
-        Called before a trial's key is made; the words are empty where nothing was chosen.
+        Returns the parameters, and what was chosen, in words for the user; empty where nothing was chosen.
         """
         return params, ""
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
-        """Make sure that what a trial needs beside the data (weights) is on this machine, before any trial starts.
+        """Make sure that what a trial needs besides the data (weights) is on this machine; called before trials start.
 
         Returns {name: sha256} of the files on which results depend. Raises ``InputError`` where something is missing.
         """
@@ -293,8 +310,11 @@ class Method(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One annotated defect of an image: indices of its pixels in the raveled mask [n > 0], and how many of them must be
-    found for a full score, in (0, n]; the number need not be whole."""
+    """One annotated defect of an image.
+
+    ``pixels`` are indices into the flattened mask, [n], n > 0. ``saturation`` is how many of them must be found for a
+    full score, in (0, n]; it need not be a whole number.
+    """
 
     pixels: NDArray[np.intp]
     saturation: float
@@ -302,7 +322,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A test set and what a method said of it: the one argument of every metric.
+    """A test set and a method's predictions for it: the one argument of every metric.
 
     Arrays are in test order. ``masks[i]`` is bool [H, W] (all false for a normal image), or None for an anomalous
     image without annotation, which pixel metrics leave out. ``maps`` is None where the method gives no maps, else

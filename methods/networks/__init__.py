@@ -1,1 +1,1 @@
-"""Networks and losses of the methods that train; one file per method."""
+"""Networks, losses and the selection of templates; the name of each file begins with that of its method."""

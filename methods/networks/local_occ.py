@@ -121,7 +121,7 @@ def distance(features: Tensor, centre: Tensor) -> Tensor:
 
 
 def mapping_loss(distances: Tensor, outliers: Tensor | None = None) -> Tensor:
-    """Eq. 3, the mean of half the distances; with outliers Eq. 5, by which theirs shall be delta or more.
+    """Eq. 3, the mean of half the distances; with outliers Eq. 5, which pushes half of theirs to delta or more.
 
     Args:
         distances: [B, h, w], as of ``distance``.

@@ -69,7 +69,7 @@ class Objective:
     defect_perception: bool
 
     def first_phase(self, batch: Batch) -> dict[str, Tensor]:
-        """Eq. 14: normal images are reconstructed; where they are damaged, their features shall change."""
+        """Eq. 14: normal images are reconstructed, and features should change where an image is damaged."""
         network, images = self.network, batch.images
         if not self.defect_perception:
             return self._likeness(images, network.decoder(network.encoder(images)[DEEP]))

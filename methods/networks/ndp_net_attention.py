@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import fold, mse_loss, normalize, unfold
 
 PATCHES = (4, 2)  # sides K of the patches that are matched
-_KERNEL = 5  # m, which shall be larger than the largest K
+_KERNEL = 5  # m; the paper wants it larger than the largest K
 
 
 def repair(features: Tensor, reference: Tensor, patch: int) -> Tensor:

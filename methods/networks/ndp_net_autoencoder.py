@@ -85,7 +85,7 @@ def feature_gap(one: Tensor, other: Tensor) -> Tensor:
 
 
 def defect_perception_loss(normal: Sequence[Tensor], damaged: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Eq. 2: where the features of an image and of its damaged copy differ shall be where it was damaged.
+    """Eq. 2: the features of an image and of its damaged copy should differ where it was damaged, and only there.
 
     The paper does not say what N normalises by; here each map is brought to [0, 1] by its own least and largest value.
     The squared norm is a mean over pixels, so that no layer counts by its size.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.error import URLError
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
@@ -69,7 +67,7 @@ def _first_layers() -> nn.Sequential:
 def _load_imagenet(network: nn.Sequential) -> None:
     try:
         state = _WEIGHTS.get_state_dict(check_hash=True, map_location="cpu", weights_only=True)
-    except (URLError, OSError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         raise InputError(
             f"perceptual: the ImageNet weights of VGG-16 are not in {torch.hub.get_dir()}/checkpoints and cannot be "
             f"downloaded ({error}). Copy {_WEIGHTS.url.rpartition('/')[2]} there from a machine with internet, or "

@@ -77,7 +77,7 @@ def adapt(
 
 
 def _rate(matching: Matching, batches: Batches, context: Context) -> float:
-    """The learning rate, found by trying some, or where the checkpoint is one found before."""
+    """The learning rate: from the folder of checkpoints where it was found before, else found by trying a few."""
     file = None if context.checkpoints is None else context.checkpoints / "learning_rate"
     if file is not None and file.is_file():
         return float(file.read_text())
@@ -112,7 +112,7 @@ class Matching(nn.Module):
 
     @torch.no_grad()
     def start(self, batch: Batch) -> None:
-        """Make the network's outputs even, fill the references, and put the middle of the curves at the distances'."""
+        """Calibrate the network, fill the references, and centre the logistic curves on the mean distances."""
         self.network.calibrate(self._bank_layers(batch.prepared[0]))
         for _ in range(_STEPS_KEPT):
             self._refer(batch)
@@ -201,7 +201,7 @@ class _References(nn.Module):
 
 
 def _prepared(batch: Batch, textures: Textures) -> tuple[Tensor, ...]:
-    """References [R, 3, S, S], images with anomalies [B - R, 3, S, S] and their masks; the light is changed in all."""
+    """References [R, 3, S, S], images with anomalies [B - R, 3, S, S] and their masks; all with varied light."""
     images = _turned(batch.images, int(batch.random.integers(8)))
     gains = 1 + _LIGHT[0] * batch.random.uniform(-1, 1, (len(batch.images), 1, 1, 1))
     shifts = _LIGHT[1] * batch.random.uniform(-1, 1, (len(batch.images), 1, 1, 1))
@@ -218,7 +218,7 @@ def _largest(values: Tensor, owners: Tensor) -> Tensor:
 
 
 def _turned(images: Tensor, way: int) -> Tensor:
-    """In one of the eight ways to lay a square, the same for all images: another category, as it were."""
+    """All images rotated and mirrored in the same one of eight ways, which varies what the network sees."""
     turned = torch.rot90(images, way % 4, (2, 3))
     return turned.flip(3) if way >= 4 else turned
 

@@ -86,7 +86,7 @@ class FeatureCache:
         return {"features": seen} if any(seen.values()) else {}
 
     def close(self) -> None:
-        """Let go of the lock file."""
+        """Close the lock file."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -192,7 +192,7 @@ _active: ContextVar[FeatureCache | None] = ContextVar("feature_cache", default=N
 
 
 def active() -> FeatureCache | None:
-    """The cache of the trial that runs here; None outside of trials, and where there is no cache."""
+    """The cache of the trial that runs here; None outside of trials, and where the limit is 0."""
     return _active.get()
 
 

@@ -29,6 +29,21 @@ _OWN_LAYERS = {FILTER_BANK: LAYERS, ADAPTED: ADAPTED_LAYERS}  # of the backbones
 
 # Parameters that several methods declare alike. They are types and not a base class, because a search draws parameters
 # in the order in which the method declares them.
+BackboneName = Annotated[
+    str,
+    Field(
+        description="a network of torchvision, timm/NAME for any of timm's, open_clip/MODEL/WEIGHTS for a CLIP encoder, "
+        "filter_bank, which needs no weights, or adapted, which is trained on the category's own normal images"
+    ),
+]
+Layers = Annotated[
+    tuple[int, ...],
+    Field(
+        min_length=1,
+        max_length=12,
+        description="layers whose outputs are used; layer n has stride 2^(n+1), or is the n-th block of a transformer",
+    ),
+]
 CropSize = Annotated[
     int | None, Field(ge=32, le=4096, description="centre crop after resizing; none keeps the whole image")
 ]
@@ -47,23 +62,18 @@ FitBatchSize = Annotated[int, Field(ge=1, le=1024, description="images a pass th
 class BackboneParams(MethodParams):
     """Parameters of every method that stands on a backbone."""
 
-    backbone: str = Field(
-        "wide_resnet50_2",
-        description="a torchvision ResNet, timm/NAME for any timm model with feature maps, filter_bank, which needs no "
-        "weights, or adapted, which is trained on the category's own normal images",
-    )
+    backbone: BackboneName = "wide_resnet50_2"
     weights: str = Field(
         default_factory=lambda given: "none" if given.get("backbone") in _OWN_LAYERS else "imagenet",
-        description="imagenet, random, or a file with a state dict; auto is imagenet where these are here or can be "
-        "downloaded, else the filter bank; none for filter_bank and adapted, which have none",
+        description="imagenet (the published ones, whatever they were trained on), random, or a file with a state dict; "
+        "auto is imagenet where these are here or can be downloaded, else EfficientNet-Lite0 with its own, else the filter "
+        "bank; none for filter_bank and adapted, which have none",
     )
     adaptation: Budget | None = Field(
         default_factory=lambda given: Budget(minutes=20) if given.get("backbone") == ADAPTED else None,
         description="how long backbone adapted is trained; once for all trials that share images, size and seed",
     )
-    layers: tuple[int, ...] = Field(
-        (2, 3), min_length=1, max_length=4, description="layers whose outputs are used; layer n has stride 2^(n+1)"
-    )
+    layers: Layers = (2, 3)
 
     @model_validator(mode="after")
     def _weights_fit_the_backbone(self) -> Self:
@@ -118,7 +128,7 @@ class BackboneMethod(Method, ABC):
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
-        """Fetch the weights; says which file they are."""
+        """Fetch the weights; see ``Method.prepare``."""
         assert isinstance(params, BackboneParams)
         return {} if params.backbone in _OWN_LAYERS else fetch_weights(params.backbone, params.weights)
 

@@ -16,9 +16,9 @@ defect and says how much of it must be found for a full score in sPRO. Defect ty
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
 from pybench.datasets._layout import find_images, image_files, normal_samples, require_folder
 from pybench.types import Citation, Dataset, DatasetInfo, InputError, Part, Sample, Saturation
@@ -29,9 +29,15 @@ KINDS = ("logical", "structural")
 class Defect(BaseModel):
     """An entry of ``defects_config.json``; its other values are not read."""
 
-    pixel_value: int
-    saturation_threshold: float
+    pixel_value: int = Field(ge=1, le=255)
+    saturation_threshold: float = Field(ge=0, allow_inf_nan=False)
     relative_saturation: bool
+
+    @model_validator(mode="after")
+    def _a_share_is_at_most_one(self) -> Self:
+        if self.relative_saturation and self.saturation_threshold > 1:
+            raise ValueError(f"a relative saturation_threshold is at most 1, got {self.saturation_threshold:g}")
+        return self
 
 
 class MvtecLoco(Dataset):

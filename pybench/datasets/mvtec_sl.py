@@ -16,10 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pybench.datasets.mvtec_ad import CATEGORIES, MvtecAd
 from pybench.datasets.mvtec_loco import MvtecLoco
+from pybench.registry import unknown
 from pybench.types import DatasetInfo, DatasetOptions, InputError, Sample
 
 
@@ -30,6 +31,14 @@ class SlOptions(DatasetOptions):
         {"cable": ("cable_swap", "missing_cable"), "transistor": ("misplaced",)},
         description="for each category that has some: defect types, or single images as <defect type>/<name>",
     )
+
+    @field_validator("logical")
+    @classmethod
+    def _categories_are_known(cls, logical: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for category in logical:
+            if category not in CATEGORIES:
+                raise ValueError(unknown("category", category, CATEGORIES))
+        return logical
 
 
 class MvtecSl(MvtecAd):

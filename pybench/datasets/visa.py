@@ -20,6 +20,7 @@ from pybench.datasets._layout import TrainTestDataset, existing_mask, missing_da
 from pybench.types import Citation, DatasetInfo, InputError, Sample
 
 COLUMNS = ("object", "split", "label", "image", "mask")
+LABELS = ("normal", "anomaly")
 
 
 class Visa(TrainTestDataset):
@@ -74,11 +75,15 @@ class Visa(TrainTestDataset):
     def _rows(self, file: Path) -> list[dict[str, str]]:
         if not file.is_file():
             raise missing_data(self.info, str(file))
-        with file.open(encoding="utf-8", newline="") as lines:
-            reader = csv.DictReader(lines)
+        with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+            reader = csv.DictReader(lines, restval="")
             if not set(COLUMNS) <= set(reader.fieldnames or ()):
                 raise InputError(f"{file}: the columns are {reader.fieldnames}; expected {', '.join(COLUMNS)}")
-            return list(reader)
+            rows = list(reader)
+        for line, row in enumerate(rows, start=2):
+            if row["label"] not in LABELS:
+                raise InputError(f"{file}:{line}: the label is '{row['label']}'; expected {' or '.join(LABELS)}")
+        return rows
 
     def _sample(self, row: dict[str, str]) -> Sample:
         image = self.root / row["image"]

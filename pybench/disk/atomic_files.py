@@ -13,7 +13,7 @@ from typing import IO
 
 from pybench.types import InputError
 
-_FEW = 4  # files or folders that are flushed one by one; more are flushed with all else that their disk holds
+_FEW = 4  # up to so many files or folders are flushed one by one; more, together with their whole file system
 
 
 def write(path: Path, content: bytes) -> None:
@@ -26,11 +26,13 @@ def write(path: Path, content: bytes) -> None:
 
 
 def write_all(contents: Mapping[Path, bytes]) -> None:
-    """The same for files of one file system, which are flushed together: a disk takes about as long for many as for
-    one. Each is old or new after a crash, and all are new when this returns.
+    """Write several files of one file system as ``write`` does, and flush them together, which takes a disk about as
+    long as one file.
+
+    After a crash each file is either old or new; when this returns, all are new.
 
     Raises:
-        InputError: one of them cannot be written; the others may be old or new.
+        InputError: one of them cannot be written; the message names it. The others may be old or new.
     """
     temporary: dict[Path, str] = {}
     path = next(iter(contents), None)
@@ -54,8 +56,9 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[IO[bytes]]:
-    """A file that replaces ``path`` at the end of the block, whole or not at all. It is not flushed to the disk: for
-    files whose content is checked when they are read.
+    """A file, open for writing, that replaces ``path`` at the end of the block, whole or not at all.
+
+    It is not flushed to the disk: use it for files whose content is checked when they are read. The folder must exist.
 
     Raises:
         OSError: it cannot be written.
@@ -90,7 +93,7 @@ def _with_open(path: str, function: Callable[[int], None]) -> None:
 
 @cache
 def _flush_disk() -> Callable[[int], None] | None:
-    """Flushes the file system of an open file, which Python has no function for; None where there is no such call."""
+    """A function that flushes the file system of an open file (Linux's ``syncfs``); None where there is none."""
     try:
         syncfs = ctypes.CDLL(None, use_errno=True).syncfs
     except (AttributeError, OSError):

@@ -32,12 +32,12 @@ class Computed:
 def compute_once(folder: Path, key: str, compute: Callable[[Path], bytes], report: Callable[[str], None]) -> Computed:
     """Read the result of a computation, or compute it and write it to a file.
 
-    Of several processes that ask at once, one computes and the others wait. Where it dies, the next one goes on from
-    its checkpoints.
+    Of several processes that ask at the same time, one computes and the others wait. If it dies, the next one goes on
+    from its checkpoints.
 
     Args:
         folder: holds all results of this kind.
-        key: of everything that the result depends on; a file name.
+        key: a hash of everything that the result depends on; it is part of file names.
         compute: returns the result, given a folder for checkpoints, which is removed afterwards.
         report: takes a line for the user: that another process is waited for, or that a file was damaged.
 
@@ -67,7 +67,11 @@ def _checked(raw: bytes) -> bytes | None:
 
 @contextmanager
 def locked(path: Path, report: Callable[[str], None] = lambda line: None) -> Iterator[None]:
-    """Hold a lock file, which is created where there is none; other processes wait.
+    """Hold a lock file for the block; wait while another process holds it. The file is created if it is not there.
+
+    Args:
+        path: the lock file.
+        report: takes a line for the user if another process holds the lock.
 
     Raises:
         InputError: the folder cannot be written.

@@ -1,4 +1,4 @@
-"""Folders of the cache whose size is limited: the files that were not used for longest are removed first."""
+"""Folders of the cache whose size is limited: the least recently used files are removed first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from pybench.disk.paths import cache_folder
 from pybench.types import InputError
 
-_SPARED = 2 * 2**30  # bytes of the disk that are left to others
+_SPARED = 2 * 2**30  # bytes of the disk that are left free for other programs
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class BoundedFolder:
         """Bytes that the folder may take.
 
         Raises:
-            InputError: the variable holds something else than a number of gigabytes.
+            InputError: the variable does not hold a number of gigabytes, 0 or more.
         """
         given = os.environ.get(self.variable) or str(self.default_gb)
         try:
@@ -56,12 +56,12 @@ class BoundedFolder:
         return sum(file.size for file in self._files())
 
     def make_room(self, wanted: int) -> None:
-        """Remove the files that were not used for longest until ``wanted`` bytes more stay within the limit.
+        """Remove the least recently used files until ``wanted`` more bytes stay within the limit.
 
-        The last 2 GB of the disk are left to others.
+        2 GiB of the disk are always left free for other programs.
 
         Raises:
-            InputError: as ``limit``.
+            InputError: the environment variable is wrong; see ``limit``.
             OSError: the folder does not exist, or a file in it cannot be removed.
         """
         files = sorted(self._files())

@@ -16,9 +16,9 @@ NATIVE = ("pybench._cpu", "pybench._cuda")
 
 
 def source_hash(files: Iterable[Path]) -> str:
-    """16 hex digits over the contents of files, wherever they lie: another machine keeps them elsewhere.
+    """A hash, 16 hex digits, of the contents of files. It does not depend on their paths, which differ by machine.
 
-    A file is read once in a process: what counts is what it held when the process began to use it.
+    A file is read once in a process: a later change of it does not change the hash.
     """
     sha = hashlib.sha256()
     for content in sorted(map(_file_hash, files)):
@@ -36,11 +36,12 @@ def sources_of(files: Iterable[Path], modules: Modules) -> frozenset[Path]:
     """The files, the modules that they import, those that these import, and so on.
 
     Imports inside functions count. Those under ``if TYPE_CHECKING:`` do not, because they never run. The packages of a
-    module count with it, because Python runs their ``__init__.py`` first. A file that is part of a package outside of
-    ``modules`` (an installed plug-in) counts with what it imports of that package.
+    module count with it, because Python runs their ``__init__.py`` first. For a file that is part of a package outside
+    of ``modules`` (an installed plug-in), what it imports of that package counts too.
 
     Args:
-        modules: the file of each module, by its dotted name; see ``modules_in``. Imports of others are passed over.
+        files: where to begin.
+        modules: the file of each module, by its dotted name; see ``modules_in``. Imports of other modules do not count.
     """
     waiting = list(files)
     for file in set(waiting) - set(modules.values()):
@@ -67,8 +68,8 @@ def installed_modules() -> Modules:
 def modules_in(package: str, folder: Path) -> dict[str, Path]:
     """The Python files of a package by dotted name.
 
-    That of ``pybench`` itself is left out: it only says in which modules public names lie, and an import of a public
-    name is followed to its module.
+    The ``__init__.py`` of ``pybench`` itself is left out: it only says in which modules the public names lie, and the
+    import of a public name is followed to its module.
     """
     found = {}
     for file in folder.rglob("*.py"):

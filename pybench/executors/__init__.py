@@ -18,7 +18,7 @@ class Executor(Protocol):
         ...
 
     def measure(self, job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
-        """Measure latency alone on a machine, with all its cores; what goes wrong with it is in what is returned."""
+        """Measure latency alone on a machine, with all its cores. An error is returned as a ``LatencyFailure``."""
         ...
 
     def close(self) -> None:

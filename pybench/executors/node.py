@@ -45,7 +45,7 @@ class Order:
 
 
 def trial(order: Order) -> Outcome | Lacking | Refused:
-    """Run a trial on this node; what goes wrong before it starts gives a ``failed`` record, too."""
+    """Run a trial on this node. An error before it starts gives a ``failed`` record, too."""
     started = now()
     try:
         job = prepared(order)
@@ -57,7 +57,7 @@ def trial(order: Order) -> Outcome | Lacking | Refused:
     outcome = run_trial(job)
     folder = job.progress_folder
     if outcome.record.status == "ok" and folder is not None and folder != order.job.progress_folder:
-        shutil.rmtree(folder, ignore_errors=True)  # out of the driver's reach
+        shutil.rmtree(folder, ignore_errors=True)  # the driver cannot reach it
     return outcome
 
 
@@ -83,7 +83,7 @@ def prepared(order: Order) -> Job | Lacking | Refused:
 
 
 def _other_sources(job: Job) -> str:
-    """Why this node's sources are not those that the driver planned with; empty where they are."""
+    """Why this node's sources are not those that the driver planned with; empty if they are."""
     named: list[tuple[registry.Kind, str]] = [("method", job.spec.method), ("dataset", job.spec.dataset)]
     named += [("metric", name) for name in job.spec.metrics]
     try:
@@ -95,7 +95,7 @@ def _other_sources(job: Job) -> str:
     if version == job.code_version:
         return ""
     versions = f"code version {version}, not {job.code_version}"
-    return f"what it has of {job.spec.method} and pybench is not what the driver has ({versions})"
+    return f"its sources of {job.spec.method} or of pybench differ from the driver's ({versions})"
 
 
 def _own_place(underway: Path | None) -> Path | None:

@@ -37,7 +37,7 @@ class RayExecutor:
 
     A trial whose worker or node dies is begun again, at most three times; one that runs longer than it may is stopped
     with its worker. A node that has other sources than the driver, or does not answer, is reported and not used again;
-    one that lacks the data is sent it.
+    one that lacks the data receives it.
 
     Args:
         address: of a running cluster (``auto`` finds one on this machine); None starts one here and ends it on close.
@@ -51,12 +51,12 @@ class RayExecutor:
             _start()
         else:
             _join(address)
-        # Retries are ours, because Ray's would not tell when a trial was begun, and would begin one that hung again.
+        # We retry ourselves: Ray does not report when a retry begins, and would also retry a trial that took too long.
         self._trial = ray.remote(max_retries=0, num_returns="streaming")(locked_trial)
         self._latency = ray.remote(max_retries=0)(measured_latency)
         self._depot = Depot()
         self._avoided: dict[str, str] = {}  # reasons by the node's id
-        self._trials: dict[Demand, Any] = {}  # of demands that a node could meet once: if it is lost, another may come
+        self._trials: dict[Demand, Any] = {}  # only demands that some node could meet when they were first seen
         self._alive: dict[str, dict[str, float]] = {}
         self._looked_at_nodes = self._looked_for_late = -math.inf
 
@@ -67,7 +67,7 @@ class RayExecutor:
             while True:
                 yield from self._follow_nodes(in_flight)
                 room = not exhausted and len(in_flight) < self._window(in_flight.values())
-                # Outcomes go out before the next job is made, which may draw images: a kill must not lose them.
+                # Outcomes are yielded before the next job is made: that may draw images, and a kill must not lose any.
                 ready = _ready(in_flight, wait=not room)
                 for stream in ready:
                     task = in_flight.pop(stream)
@@ -125,7 +125,7 @@ class RayExecutor:
         if not gone:
             return
         for node_id in gone:
-            self._avoid(node_id, f"node {node_id} does not answer any more; what it had begun is begun again")
+            self._avoid(node_id, f"node {node_id} does not answer any more; its trials are begun again")
         self._trials = {demand: self._with_options(demand) for demand in self._trials}
         for stream, task in list(in_flight.items()):
             if task.begun is None or task.begun.node_id in gone:
@@ -148,7 +148,7 @@ class RayExecutor:
         return self._trial_with(Demand.of(job), job).remote(pickle.dumps(job), self._depot.plugins(job.plugins), sent)
 
     def _trial_with(self, demand: Demand, job: Job) -> Any:
-        """The remote function with its options, which take longer to make than a task to send."""
+        """The remote function with its options. It is kept, because making it takes longer than sending a task."""
         if demand not in self._trials:
             self._nodes(job)
             self._trials[demand] = self._with_options(demand)
@@ -198,7 +198,7 @@ class RayExecutor:
         return 2 * max(1, int(cpus) // threads)
 
     def _stop_late(self, in_flight: dict[ObjectRefGenerator, Task]) -> None:
-        """Kill the workers of tasks that take too long; looked for once a second."""
+        """Kill the workers of tasks that take too long; they are looked for once a second."""
         if time.monotonic() > self._looked_for_late + 1:
             self._looked_for_late = time.monotonic()
             for stream, task in in_flight.items():
@@ -216,7 +216,7 @@ def _start() -> None:
             logging_level=logging.ERROR,
             configure_logging=True,
         )
-    except Exception as error:  # this very class is what Ray raises where its processes take longer than it waits
+    except Exception as error:  # Ray raises a plain Exception if its processes do not start in time
         seen = f"{type(error).__name__}: {error}"
         raise InputError(f"Ray cannot be started on this machine ({seen}); --executor inline does without") from error
 
@@ -234,7 +234,7 @@ def _alive() -> dict[str, dict[str, float]]:
 
 
 def _ready(streams: Collection[ObjectRefGenerator], *, wait: bool) -> list[ObjectRefGenerator]:
-    """The streams with something to take; where that is waited for, the first of them within a second."""
+    """The streams that have a message; with ``wait``, the first of them that has one within a second."""
     if not streams:
         return []
     wanted, seconds = (1, 1.0) if wait else (len(streams), 0)

@@ -1,4 +1,4 @@
-"""A trial as a task of Ray: what travels to a worker and back, and what becomes of an attempt that comes to nothing."""
+"""A trial as a Ray task: the messages between driver and worker, and what happens when an attempt is lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from pybench.trial.samples import load_samples
 from pybench.types import InputError
 
 _RETRIES = 3  # of a trial whose worker or node died
-_WITHOUT_PYBENCH = "failed to import on the worker", "No module named 'pybench"  # in what Ray says, early or late
+# In Ray's error where a node has no pybench, before or after the task starts.
+_WITHOUT_PYBENCH = "failed to import on the worker", "No module named 'pybench"
 _SHIPMENTS = 2  # kept for nodes that ask next: trials go category by category
 
 
@@ -73,7 +74,8 @@ class Depot:
         return self._plugins[folders]
 
     def data(self, job: Job) -> Sent:
-        """A job's samples, and their files in chunks; the tasks that were given older ones keep these alive."""
+        """A job's samples, and their files in chunks. Only the last ones are held; Ray keeps older ones for
+        the tasks that still need them."""
         if job.fingerprint not in self._shipments:
             shipment, files = shipping.pack(load_samples(job.spec, job.data_root))
             while len(self._shipments) >= _SHIPMENTS:
@@ -85,7 +87,10 @@ class Depot:
 
 @dataclass
 class Task:
-    """A job in flight: since when its present attempt runs, and what became of earlier ones."""
+    """A job in flight: where and when its current attempt began, and its earlier attempts.
+
+    ``deadline`` is a time of ``time.monotonic`` in seconds, after which the attempt is late.
+    """
 
     job: Job
     sent_back: SentBack | None = None
@@ -96,13 +101,19 @@ class Task:
 
     @property
     def is_begun(self) -> bool:
+        """Whether a worker has begun the current attempt."""
         return self.begun is not None
 
     def is_late(self) -> bool:
+        """Whether the current attempt has run longer than the job may."""
         return time.monotonic() > self.deadline
 
     def next(self, stream: ObjectRefGenerator) -> Outcome | None:
-        """Read the task's next message: its outcome, or None if it goes on or has to be begun again."""
+        """Read the task's next message: its outcome, or None if it goes on or has to be begun again.
+
+        Raises:
+            InputError: the node has no pybench.
+        """
         try:
             message = pickle.loads(ray.get(next(stream)))
         except RayTaskError as error:
@@ -122,11 +133,11 @@ class Task:
         return outcome.after(self.earlier)
 
     def lost(self, error: RayError) -> Outcome | None:
-        """The attempt came to nothing; None where there shall be another."""
+        """End the current attempt, which was lost. The outcome if no other attempt follows, else None."""
         was_late, begun = self.is_late(), self.begun or Begun("", "", now())
         self.begun, self.deadline = None, math.inf
         if was_late:
-            return self._end(begun, "timeout", f"took longer than {self.job.minutes:g} minutes{self._last_words()}")
+            return self._end(begun, "timeout", f"took longer than {self.job.minutes:g} minutes{self._last_report()}")
         is_memory = isinstance(error, OutOfMemoryError)
         if is_memory and self.job.batch_size == 1:
             return self._end(begun, "out_of_memory", "its worker was killed for its memory", str(error))
@@ -142,10 +153,10 @@ class Task:
     def _end(self, begun: Begun, status: Status, reason: str, details: str = "") -> Outcome:
         return Outcome(self.job.record(status, begun.moment, reason=reason, traceback=details)).after(self.earlier)
 
-    def _last_words(self) -> str:
-        """What the trial reported last, where that can be seen from here."""
-        words = "" if self.job.progress_folder is None else progress_file.last_line(self.job.progress_folder)
-        return f"; its last words: {words}" if words else ""
+    def _last_report(self) -> str:
+        """What the trial reported last, if the driver can read it."""
+        line = "" if self.job.progress_folder is None else progress_file.last_line(self.job.progress_folder)
+        return f"; it reported last: {line}" if line else ""
 
 
 def _first_line(error: RayError) -> str:
@@ -153,11 +164,12 @@ def _first_line(error: RayError) -> str:
 
 
 def _without_pybench(error: RayTaskError) -> InputError:
-    """A node that cannot even load our task has no chance to refuse it."""
+    """The error for a node that cannot load the task, and so cannot send it back."""
     text = str(error).strip()
     where = re.search(r"ip=([^,)]+)", text)
     node = where.group(1) if where else "of the cluster"
-    return InputError(f"node {node} cannot load pybench ({text.splitlines()[-1]}); install the same one on every node")
+    reason = text.splitlines()[-1]
+    return InputError(f"node {node} cannot load pybench ({reason}); install the same pybench on every node")
 
 
 def locked_trial(job: bytes, plugins: list[PackedPlugins], sent: Sent | None) -> Iterator[bytes]:
@@ -184,7 +196,7 @@ def measured_latency(
 
 
 def lost_latency(job: Job, started: str, error: RayError) -> LatencyFailure:
-    """What becomes of a measurement whose worker or node is lost; it is not begun again.
+    """The failure of a measurement whose worker or node is lost; it is not begun again.
 
     Raises:
         InputError: the node has no pybench.

@@ -1,7 +1,7 @@
-"""Files for nodes that share no disk with the driver: cut into chunks there, put into a folder named for them here.
+"""Files for nodes that share no disk with the driver. The driver cuts them into chunks, a node writes them.
 
 <cache>/shipped/<hash of names and contents>/         the files
-<cache>/shipped/<hash>.lock                           held by the worker that writes them; others of its node wait
+<cache>/shipped/<hash>.lock                           held by the worker that writes them; others on its node wait
 <cache>/shipped/<fingerprint>.json                    the samples of a trial, and the folder that their files lie in
 """
 
@@ -109,10 +109,10 @@ def chunks(files: Mapping[str, Path], size: int = CHUNK) -> Iterator[bytes]:
 
 
 def find(spec: TrialSpec, wanted: str, data_root: Path | None) -> TrialData | None:
-    """A trial's samples as they lie on this node; None where it lacks them, or has others.
+    """A trial's samples as they lie on this node; None if it has none, or others.
 
-    They are those of this process's last trial where that had the same, else looked for below this node's own data root
-    (``PYBENCH_DATA``), at the driver's, and among what was shipped before. Generated data is generated.
+    They are those of this process's last trial if it had the same. Otherwise they are looked for below this node's own
+    data root (``PYBENCH_DATA``), below the driver's, and among earlier shipments. Generated data is generated.
 
     Args:
         wanted: the fingerprint that they must have.
@@ -179,7 +179,7 @@ def place_plugins(plugins: PackedPlugins) -> Path:
 def unpack(contents: Contents, stream: Iterable[bytes], parent: Path) -> Path:
     """The folder of a stream's files below ``parent``; of several processes that ask for it at once, one writes it.
 
-    It is there as a whole or not at all, whatever is killed; nothing is taken from the stream where it is.
+    The folder is complete or absent, whatever is killed. If it is there, nothing is read from the stream.
 
     Raises:
         InputError: the folder cannot be written, or the stream ends too early.
@@ -214,7 +214,7 @@ class _Stream:
 
 
 def _write(contents: Contents, stream: _Stream, folder: Path) -> None:
-    """Every file flushed to the disk: the folder's name will promise that they are whole."""
+    """Write the files and flush each to the disk, because the folder's final name means that all are complete."""
     folder.mkdir(parents=True)
     for name, size in contents.files:
         path = folder / name
@@ -227,7 +227,7 @@ def _write(contents: Contents, stream: _Stream, folder: Path) -> None:
 
 
 def _shipped_before(wanted: str) -> TrialData | None:
-    """Samples that came with an earlier trial; what is damaged is removed, and will be sent again."""
+    """Samples that were sent for an earlier trial. A damaged folder is removed; its files will be sent again."""
     try:
         shipment = TypeAdapter(Shipment).validate_json((_folder() / f"{wanted}.json").read_bytes())
     except (OSError, ValidationError):
@@ -259,7 +259,7 @@ def _plugin_files(folder: Path) -> dict[str, Path]:
 
 @cache
 def _holds(folder: Path, expected: Contents) -> bool:
-    """Whether the same plug-ins lie in a folder; asked once a process, which does not read them again either."""
+    """Whether the same plug-ins lie in a folder. Checked once in a process, which imports them once, too."""
     return folder.is_dir() and contents(_plugin_files(folder)) == expected
 
 

@@ -34,7 +34,8 @@ def _regression(result: CaseResult, base: str) -> list[str]:
         f"{result.name}: a call takes {head_ms:.4g} ms, {result.ratio.median:.2f} times the {base_ms:.4g} ms of {base} "
         f"(95 % interval {_interval(result)}); over 1.05 in {times} of {PROCESS_PAIRS} process pairs.",
         "  Both ran side by side, so the machine is not the reason: look at what this case runs in the changes since "
-        f"{base}. Naming it alone measures it again; `pybench gate --instructions` tells whether an op does more.",
+        f"{base}. Naming it alone measures it again; `pybench gate --instructions` shows whether an op executes more "
+        "instructions.",
     ]
 
 
@@ -50,9 +51,9 @@ def _noisy(result: CaseResult, base: str) -> list[str]:
     load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     return [
         f"{result.name}: the machine was too noisy to tell. In {blind} of {PROCESS_PAIRS} process pairs the interval "
-        f"was so wide (down to {widest:.2f} of the median) that 10 % more time could not have been seen, which "
-        f"{NEEDED} have to.",
-        f"  This is not a pass. The load average is {load}: run it again when the machine is idle, or on its own one.",
+        f"was so wide (down to {widest:.2f} of the median) that a slow-down of 10 % could not have been seen; it must "
+        f"be visible in at least {NEEDED}.",
+        f"  This is not a pass. The load average is {load}: run it again when the machine is idle, or on another.",
     ]
 
 

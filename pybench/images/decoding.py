@@ -1,9 +1,9 @@
 """An image file to an array of its pixels, at full depth and the right way up.
 
-Read are PNG, JPEG, TIFF, BMP and WebP: 1-bit, grey, palette, RGB, CMYK; 8 bits, 16 bits (grey and colour), TIFF's
+It reads PNG, JPEG, TIFF, BMP and WebP: 1-bit, grey, palette, RGB, CMYK; 8 bits, 16 bits (grey and colour), TIFF's
 packed 12 bits and float in [0, 1]. Values stay as they are stored, with the maximum of their container: pictures of
-12-bit cameras that store in 16-bit files are dark, but no two of them are scaled differently. What cannot be decoded
-without guessing a scale or losing something is refused, with the way out.
+12-bit cameras that store in 16-bit files are dark, but all are scaled alike. What cannot be decoded without guessing a
+scale or losing something is refused; the message says what to do instead.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ def decode(path: Path, alpha: Alpha) -> Pixels:
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """A NumPy file (``.npy``), mapped into memory and not read whole; Python objects in it are refused.
+    """The array of a NumPy file (``.npy``), mapped into memory and not read whole.
 
     Raises:
-        InputError: the file is not there, or is no such array.
+        InputError: the file is not there, is damaged or no ``.npy`` file, or holds Python objects.
     """
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, EOFError) as error:
@@ -206,7 +206,7 @@ def _composite(values: NDArray[Any], maximum: float, background: float) -> NDArr
 
 
 def _upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Undo the camera's rotation as EXIF 2.32 numbers it: 1 is upright, 2 to 8 name where row 0 and column 0 lie."""
+    """Undo the camera's rotation or mirroring: ``orientation`` is EXIF's (version 2.32), 1 to 8, where 1 is upright."""
     if orientation in (5, 6, 7, 8):
         values = values.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

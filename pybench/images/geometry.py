@@ -23,7 +23,8 @@ Labels = TypeVar("Labels", bound=np.generic)
 
 @dataclass(frozen=True)
 class Geometry:
-    """``image_size`` is the side after resizing; ``crop_size`` <= image_size that of the centre crop, or None."""
+    """``image_size`` is the side after resizing, in pixels; ``crop_size`` <= image_size the side of the centre crop, or
+    None for no crop."""
 
     image_size: int
     crop_size: int | None = None
@@ -44,7 +45,7 @@ class Geometry:
 
     @stage("preprocess")
     def to_input(self, images: Tensor) -> Tensor:
-        """Resize and crop images [B, 3, H, W] to [B, 3, S, S]."""
+        """Resize and crop images [B, 3, H, W] to [B, 3, S, S], S = ``input_size``."""
         size = (self.image_size, self.image_size)
         if images.shape[-2:] != size:
             images = interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
@@ -59,7 +60,8 @@ class Geometry:
         return labels[np.ix_(rows, columns)]
 
     def map_to_image(self, score_map: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-        """Bring a map [S, S] to the image's own size; pixels that were cropped away score the map's minimum."""
+        """Bring a map [S, S] to the image's own size [height, width]; pixels that were cropped away get the map's
+        minimum."""
         full = torch.full((1, 1, self.image_size, self.image_size), float(score_map.min()))
         start, stop = self._margin, self._margin + self.input_size
         full[..., start:stop, start:stop] = torch.from_numpy(score_map)

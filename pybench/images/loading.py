@@ -50,15 +50,15 @@ def read_mask(sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_] | Non
     if sample.label == 0:
         return np.zeros(shape, dtype=np.bool_)
     mask = annotation(sample)
-    return None if mask is None else _like_image(mask, sample, shape)
+    return None if mask is None else _like_image(mask, sample.masks[0], sample, shape)
 
 
 def read_defects(sample: Sample, shape: tuple[int, int]) -> list[tuple[NDArray[np.bool_], float]]:
-    """The defects of a sample whose annotation tells them apart (``saturations``); none of any other.
+    """The defects of a sample with ``saturations``, whose annotation has one mask per defect; empty for other samples.
 
-    For each mask: where it is defective, bool [H, W], warped like the image; and which share of that must be found for
-    a full score, in (0, 1]. As in MVTec's evaluation of LOCO, a relative threshold is rounded down to whole pixels of
-    the mask as it is on disk, and an absolute one asks for no more than all of them.
+    For each mask: where it is defective, bool [H, W], warped like the image; and the share of these pixels that must be
+    found for a full score, in (0, 1]. As in MVTec's evaluation of LOCO, a relative threshold is rounded down to whole
+    pixels of the mask as it is on disk, and an absolute one is at most all of its pixels. ``shape`` is the image's.
 
     Raises:
         InputError: a mask cannot be used, is not of the image's size, or is not drawn with one known grey value.
@@ -70,7 +70,7 @@ def read_defects(sample: Sample, shape: tuple[int, int]) -> list[tuple[NDArray[n
         mask, saturation = _read_defect(path, sample)
         area = int(np.count_nonzero(mask))
         wanted = math.floor(saturation.threshold * area) if saturation.relative else min(saturation.threshold, area)
-        defects.append((_like_image(mask, sample, shape), max(wanted, 1) / area))
+        defects.append((_like_image(mask, path, sample, shape), max(wanted, 1) / area))
     return defects
 
 
@@ -93,11 +93,11 @@ def annotation(sample: Sample) -> NDArray[np.bool_] | None:
     return union if union is not None and union.any() else None
 
 
-def _like_image(mask: NDArray[np.bool_], sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """A mask as read, warped like its image, whose shape it must have."""
+def _like_image(mask: NDArray[np.bool_], path: Path, sample: Sample, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """A mask as read from ``path``, warped like its image, whose shape it must have."""
     if mask.shape != shape:
         raise InputError(
-            f"{sample.masks[0]}: the mask is {_size(mask.shape)} pixels but its image {sample.image} is {_size(shape)}"
+            f"{path}: the mask is {_size(mask.shape)} pixels but its image {sample.image} is {_size(shape)}"
             " (width x height, EXIF rotation applied); a mask needs the size of its image"
         )
     return warp_mask(mask, sample.warp) if sample.warp else mask

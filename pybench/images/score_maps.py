@@ -20,7 +20,10 @@ def upsample(maps: Tensor, size: int) -> Tensor:
 
 @stage("postprocess")
 def smooth(maps: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of maps [B, H, W], cut at four standard deviations, reflected at the border; 0 does nothing."""
+    """Gaussian blur of maps [B, H, W] with the standard deviation ``sigma`` in pixels; 0 does nothing.
+
+    The kernel ends at four standard deviations; maps are reflected at the border.
+    """
     if sigma == 0:
         return maps
     side = 2 * min(math.ceil(4 * sigma), min(maps.shape[-2:]) - 1) + 1

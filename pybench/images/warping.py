@@ -1,4 +1,4 @@
-"""The geometry of a ``Warp``: images, masks and single points moved by one and the same map."""
+"""The geometry of a ``Warp``: images and masks are rotated and cropped alike."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def warp_mask(mask: NDArray[np.bool_], warp: Warp) -> NDArray[np.bool_]:
 def share_kept(mask: NDArray[np.bool_], warp: Warp) -> float:
     """Share of a mask's true pixels [H, W] whose centres stay in view; 1 for a mask without any.
 
-    It counts pixels of the original, so neither the crop's magnification nor what the fill repeats has a part in it.
+    It counts pixels of the original, so the crop's magnification and the pixels that the fill repeats do not matter.
     """
     positions = np.argwhere(mask)
     if not len(positions):
@@ -53,9 +53,9 @@ def share_kept(mask: NDArray[np.bool_], warp: Warp) -> float:
 
 
 def _seen(shape: tuple[int, ...], warp: Warp) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Which row and column of the original each pixel of the result shows, each [H, W]; and where it looks beyond it.
+    """Which row and column of the original each pixel of the result shows, and which pixels lie outside the original.
 
-    Beyond the original, they are the row and column that the fill repeats there.
+    Each is [H, W]. Outside, row and column are those that the fill repeats there.
     """
     matrix, offset = _result_to_original(shape, warp)
     down, right = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]

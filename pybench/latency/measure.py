@@ -23,15 +23,14 @@ from pybench.latency.percentiles import differ, interval, timing
 from pybench.latency.worker import Fit, Fitted, Time, Timed
 from pybench.machine.environment import environment, usable_cores
 from pybench.machine.machine_lock import machine_lock
-from pybench.planning import strict_yaml
 from pybench.planning.suite import LatencyProtocol
 from pybench.records import Latency, LatencyFailure, ProcessTiming, Status, Timing, now
 from pybench.stages import STAGES
 from pybench.trial import fitted_states
+from pybench.trial.build_method import unsupported
 from pybench.trial.failures import status_and_reason
 from pybench.trial.job import Job
 from pybench.trial.samples import load_samples
-from pybench.types import Method
 
 _LEAST_CALLS = 30  # of all processes together
 _BUSY_SHARE = 0.1  # of the machine's CPU time, used by others while we measured
@@ -42,16 +41,20 @@ def measure(job: Job, protocol: LatencyProtocol) -> Latency | LatencyFailure:
     """Time the job's method on the test images, one at a time, with all cores of the machine and with one.
 
     Waits until no trial runs on this machine, and keeps others from starting, whichever driver they belong to. The
-    state is what the job's trial left on this machine; where it left none, the method is fitted first. Whatever goes
-    wrong is in what is returned.
+    state is what the job's trial left on this machine; if it left none, the method is fitted first.
+
+    Args:
+        job: of one of the trials that share the latency.
+        protocol: how many calls, seconds and processes.
+
+    Returns:
+        The latency in milliseconds, or why there is none: errors are returned, not raised.
     """
     started = now()
     try:
         for folder in job.plugins:
             registry.add_plugins(folder)
-        cls: type[Method] = registry.load("method", job.spec.method)
-        reasons = cls.unsupported(strict_yaml.validate(cls.Params, job.spec.params), job.spec.resources.device)
-        if reasons:
+        if reasons := unsupported(job.spec):
             return failure(job, started, "skipped", "; ".join(reasons))
         with machine_lock(exclusive=True), tempfile.TemporaryDirectory(prefix="pybench-") as workspace:
             started = now()
@@ -162,9 +165,9 @@ def _state(job: Job, workspace: Path) -> tuple[Path, str]:
 def _pooled(samples: Sequence[Sequence[float]]) -> Timing:
     """Percentiles over the calls of all processes.
 
-    Not those of the middle process: who deploys a detector gets a process drawn at random, which this is a sample of,
-    and its tail takes all the calls that there are. Where processes differ, calls of one process are alike, so that
-    the interval is too narrow: that is flagged.
+    A deployed detector runs in one process, which may be slower or faster than another; all processes together are a
+    sample of that, and the high percentiles need every call. If processes differ, the calls of one process are alike,
+    and the interval is too narrow: that is flagged.
     """
     return timing(np.concatenate([np.asarray(calls) for calls in samples]))
 
@@ -196,7 +199,7 @@ def _most(values: Sequence[float | None]) -> float | None:
 def _flags(
     others: float, processes: Sequence[ProcessTiming], stages: dict[str, float], end_to_end: Timing
 ) -> list[str]:
-    """What keeps the measurement from being trusted."""
+    """Reasons not to trust the measurement."""
     flags = []
     if others > _BUSY_SHARE:
         flags.append(f"busy machine: others used {others:.0%} of its CPU time")

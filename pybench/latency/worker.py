@@ -1,7 +1,7 @@
 """A fresh process that fits a method, or loads a fitted one and times it: ``python -m pybench.latency.worker FOLDER``.
 
 FOLDER/order          what to do, pickled by the process that waits for it (``pybench.latency.fresh_process``)
-FOLDER/answer.json    what came of it; once calls are timed, it is written anew for each batch size that is tried
+FOLDER/answer.json    the result; once calls are timed, it is written again for each batch size that is tried
 
 It ends when its standard input is closed: the process that waited for it is gone.
 """
@@ -58,9 +58,10 @@ class Fit:
 
 @dataclass(frozen=True)
 class Time:
-    """Load the state of the job's method and time it on the job's test images, with so many threads.
+    """Load the state of the job's method and time it on the job's test images, with this many threads.
 
-    ``least`` to ``calls`` calls are timed, for ``seconds``. ``is_headline`` times ``predict`` by itself, too.
+    Calls are timed for ``seconds``, but at least ``least`` and at most ``calls`` of them. ``is_headline`` times
+    ``predict`` by itself, too. ``batch_sizes`` are those whose throughput is measured.
     """
 
     job: Job
@@ -99,7 +100,7 @@ class Timed(BaseModel):
 
 
 class Failed(BaseModel):
-    """Why there is nothing else."""
+    """Why there is no other answer."""
 
     status: Status
     reason: str
@@ -107,7 +108,7 @@ class Failed(BaseModel):
 
 
 def main(folder: Path) -> None:
-    """Do what the order says."""
+    """Carry out the order in a folder, and write the answer there."""
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
     def answer(content: BaseModel) -> None:
@@ -133,7 +134,7 @@ def _exit_with_parent() -> None:
 
 
 def _fit(order: Fit) -> Fitted:
-    """As the trial does it, so that the state is the trial's."""
+    """Fit as the trial does, so that the state is the trial's."""
     job = order.job
     assert job.samples is not None
     with feature_cache.opened(lambda name, seconds: None):
@@ -187,7 +188,7 @@ def _time(order: Time, answer: Callable[[BaseModel], None]) -> None:
     )
     answer(timed)
     for position, size in enumerate(order.batch_sizes):
-        # Where memory runs out on a CPU, the kernel ends the process without a word: this is what it leaves then.
+        # If memory runs out on a CPU, the kernel kills the process: then this answer is what it leaves.
         died = f"the process died at batch size {size}, perhaps for want of memory"
         lost = [
             Throughput(batch_size=other, images_per_second=None, reason=died) for other in order.batch_sizes[position:]
@@ -248,7 +249,7 @@ def _repeated(
 
 
 def _throughput(method: Method, images: DecodedImages, size: int, seconds: float, clock: _Clock) -> Throughput:
-    """Of ``predict`` on decoded images; the time goes by the median batch."""
+    """Images per second of ``predict`` on decoded images, from the median time of a batch."""
     try:
         batch = _batch(images, size)
         _predict(method, batch)
@@ -264,7 +265,7 @@ def _throughput(method: Method, images: DecodedImages, size: int, seconds: float
 
 
 def _batch(images: DecodedImages, size: int) -> Tensor:
-    """As many images of the first one's size, repeated where there are not so many."""
+    """``size`` images of the first one's shape, repeated if there are fewer."""
     shape, found = images[0].shape, []
     for image in images:
         if image.shape == shape:
@@ -275,7 +276,7 @@ def _batch(images: DecodedImages, size: int) -> Tensor:
 
 
 class _Clock:
-    """Takes the time of what has been done on the device, not of what was handed to it."""
+    """Measures time until the device has finished its work, not only until the work was queued."""
 
     def __init__(self, device: str) -> None:
         self.synchronise: Callable[[], None] = torch.cuda.synchronize if device == "cuda" else lambda: None
@@ -290,7 +291,7 @@ class _Clock:
 
 
 if __name__ == "__main__":
-    # Not the functions of this copy of the module, which no other knows: orders are pickled.
+    # Not this copy of the module: pickled orders name the classes of pybench.latency.worker, not those of __main__.
     from pybench.latency.worker import main as run
 
     run(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""The machine and the versions of libraries, as records name them; no library is imported for that."""
+"""The machine and the versions of libraries, as records name them; no library is imported to find them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LIBRARIES = {
     "faiss": "faiss-cpu",
     "ray": "ray",
 }
-# Read by OpenMP, MKL, OpenBLAS and numexpr when they are loaded; torch's own setting reaches none of the others.
+# OpenMP, MKL, OpenBLAS and numexpr read these when they are loaded. Torch's own setting does not change the others.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 @lru_cache(maxsize=1)
 def environment() -> dict[str, Any]:
-    """Python, platform, CPU, memory (MB), GPUs and library versions of this process's machine; read once."""
+    """Python, platform, CPU, cores, memory (MiB), GPUs and versions of libraries, of this machine; read once."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -54,29 +54,40 @@ def machine(environment: Mapping[str, Any]) -> str:
 def usable_cores() -> int:
     """CPU cores that this process may use: its affinity, and the control group's quota where there is one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota, _, period = _read(_CGROUP / "cpu.max").partition(" ")
+    quota, _, period = text_of(_CGROUP / "cpu.max").partition(" ")
     if quota.isdigit() and period.isdigit():
         cores = min(cores, max(1, int(quota) // int(period)))
     return cores
 
 
 def memory_mb() -> int:
-    """Memory that this process may use: the machine's, or the control group's limit where that is less."""
+    """Memory in MiB that this process may use: the machine's, or the control group's limit where that is less."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = _read(_CGROUP / "memory.max")
+    limit = text_of(_CGROUP / "memory.max")
     return (min(total, int(limit)) if limit.isdigit() else total) // 2**20
 
 
 def _cpu_model() -> str:
-    for line in _read(Path("/proc/cpuinfo")).splitlines():
+    for line in text_of(Path("/proc/cpuinfo")).splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":
             return " ".join(value.split())
     return platform.processor() or platform.machine()
 
 
+def text_of(path: Path) -> str:
+    """A file of the system as text, without white space around it; empty where it cannot be read."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
 def nvidia(fields: Sequence[str]) -> list[list[str]]:
-    """What the driver's own tool says of each NVIDIA GPU, none where it is not there; asking torch would import it."""
+    """The values of these fields (as ``nvidia-smi --help-query-gpu`` names them) for each NVIDIA GPU.
+
+    Empty where the driver's tool is not installed or fails. Torch is not asked, because importing it takes seconds.
+    """
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
@@ -94,10 +105,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

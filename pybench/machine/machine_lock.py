@@ -13,10 +13,10 @@ from typing import IO
 
 @contextlib.contextmanager
 def machine_lock(*, exclusive: bool) -> Iterator[None]:
-    """Hold the machine alone (``exclusive``) or together with others. Processes get it in the order in which they ask:
-    new trials do not overtake a measurement that waits.
+    """Hold the machine alone (``exclusive``) or together with others; wait until that is possible.
 
-    The kernel takes the lock from a process that dies.
+    Processes get the lock in the order in which they ask: a new trial does not overtake a measurement that waits. The
+    kernel frees the lock of a process that dies. The lock is one per user and machine.
     """
     with _file("gate") as gate, _file("lock") as lock:
         fcntl.flock(gate, fcntl.LOCK_EX)  # held only while the lock is waited for

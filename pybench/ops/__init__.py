@@ -1,4 +1,5 @@
-"""Hot operations: public functions that validate, plain references, and native implementations chosen at run time."""
+"""Hot operations: public functions that check their arguments, references in plain torch, and native implementations,
+of which one is chosen at run time."""
 
 from pybench.ops.connected_regions import connected_regions
 from pybench.ops.depthwise_conv2d import depthwise_conv2d

@@ -18,15 +18,15 @@ def connected_regions(masks: NDArray[np.bool_], *, backend: str = "auto") -> Reg
 
     Args:
         masks: bool [B, H, W], H * W < 2^31; any size may be 0.
-        backend: ``auto``, or one of ``portable``, ``reference`` to force it. The native backend uses
-            ``torch.get_num_threads()`` threads, each on masks of its own.
+        backend: ``auto``, or ``portable`` or ``reference`` to force one. ``portable`` is native and uses
+            ``torch.get_num_threads()`` threads, each for other masks.
 
     Returns:
-        Labels int32 [B, H, W] and counts int64 [B]. In each mask the background is 0 and the regions are 1 to their
-        count, in the raster order of their first pixels, as ``scipy.ndimage.label`` numbers them.
+        Labels int32 [B, H, W] and the number of regions of each mask, int64 [B]. In each mask the background is 0 and
+        the regions are 1, 2, ... in the raster order of their first pixels, as ``scipy.ndimage.label`` numbers them.
 
     Raises:
-        InputError: not a bool array of three dimensions, a mask is too large, or the backend cannot run.
+        InputError: ``masks`` is not a bool array of three dimensions, a mask is too large, or the backend cannot run.
     """
     if masks.ndim != 3 or masks.dtype != np.bool_:
         raise InputError(f"masks must be bool [B, H, W], but are {masks.dtype} of shape {list(masks.shape)}")

@@ -13,30 +13,32 @@ from torch.utils.dlpack import to_dlpack  # 20 times as fast as Tensor.__dlpack_
 from pybench.ops.dispatch import Implementation, Op, capsule, cuda, current_stream, native
 from pybench.types import InputError
 
-# On a GPU (csrc/cuda/depthwise_conv2d), the gradient for the weight is summed up in parts of at least so many rows of
-# an image, as many as make about so many planes over all channels: enough for a large GPU.
+# On a GPU (csrc/cuda/depthwise_conv2d), the gradient for the weight is a sum of parts, which are computed in parallel.
+# A part has at least GRADIENT_ROWS rows of an image, and parts times channels are at most about GRADIENT_PLANES, which
+# is enough to keep a large GPU busy.
 GRADIENT_ROWS, GRADIENT_PLANES = 16, 2048
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, backend: str = "auto") -> Tensor:
-    """Correlate every channel with a kernel of its own; stride 1, zeros around the image, the size stays.
+    """Correlate every channel with its own kernel; stride 1, zero padding, the output has the size of the input.
 
     Differentiable with respect to ``x``, ``weight`` and ``bias``, any number of times. Native backends compute only
-    the products that lie inside the image, so a NaN or an infinity reaches exactly what it takes part in.
+    the products inside the image. So a NaN or an infinity changes exactly those outputs that it is multiplied for.
 
     Args:
         x: images [B, C, H, W], float32 or float64; B may be 0.
         weight: kernels [C, 1, kh, kw] with odd sides, which may be larger than the image.
-        bias: [C], added to each channel, or none.
-        backend: ``auto``, or one of ``cuda``, ``avx512``, ``avx2``, ``portable``, ``reference`` to force it, for the
-            gradients too. Native backends take float32 on their device; those of the CPU use
-            ``torch.get_num_threads()`` threads, and their result does not depend on it.
+        bias: [C], added to each channel, or None.
+        backend: ``auto``, or one of ``cuda``, ``avx512``, ``avx2``, ``portable``, ``reference`` to force it, also for
+            the gradients. Native backends take float32 on their device. Those of the CPU use
+            ``torch.get_num_threads()`` threads; the result does not depend on their number.
 
     Returns:
-        [B, C, H, W], in channels_last where x is so, else contiguous; native backends are as fast in both.
+        [B, C, H, W], in channels_last if ``x`` is in channels_last, else contiguous; native backends are equally fast
+        with both.
 
     Raises:
-        InputError: shapes, dtypes or devices do not fit together, a side is even, or the backend cannot run.
+        InputError: shapes, dtypes or devices do not fit together, a kernel has an even side, or the backend cannot run.
     """
     _check_images(x)
     check_kernels("weight", weight)
@@ -58,14 +60,22 @@ def _check_images(x: Tensor) -> None:
 
 
 def check_kernels(name: str, weight: Tensor) -> None:
-    """See that there are kernels [C, 1, odd, odd]."""
+    """Check that ``weight`` has the shape [C, 1, kh, kw] with odd kh and kw.
+
+    Raises:
+        InputError: it has another shape; the message calls it ``name``.
+    """
     shape = weight.shape
     if len(shape) != 4 or shape[1] != 1 or shape[2] % 2 == 0 or shape[3] % 2 == 0:
         raise InputError(f"{name} must be [C, 1, kh, kw] with odd kh and kw, but has the shape {list(shape)}")
 
 
 def check_channels(name: str, weight: Tensor, channels: int, other: Tensor) -> None:
-    """See that there is one kernel per channel, with the dtype and device of ``other``."""
+    """Check that there is one kernel per channel, with the dtype and device of ``other``.
+
+    Raises:
+        InputError: the number, dtype or device is another; the message calls the kernels ``name``.
+    """
     if len(weight) != channels:
         shape = list(weight.shape)
         raise InputError(f"{name} must have {channels} kernels, one per channel, but has the shape {shape}")
@@ -73,7 +83,11 @@ def check_channels(name: str, weight: Tensor, channels: int, other: Tensor) -> N
 
 
 def check_bias(name: str, bias: Tensor, weight: Tensor) -> None:
-    """See that the bias is [C], with the dtype and device of the kernels."""
+    """Check that the bias has the shape [C], and the dtype and device of the kernels ``weight`` [C, 1, kh, kw].
+
+    Raises:
+        InputError: its shape, dtype or device is another; the message calls it ``name``.
+    """
     if bias.shape != weight.shape[:1]:
         raise InputError(f"{name} must have the shape [{weight.shape[0]}], but has {list(bias.shape)}")
     _check_same(name, bias, weight)
@@ -90,7 +104,7 @@ def _requires_grad(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     return x.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
 
 
-# --- the ops as torch knows them: the convolution and its gradient for the weight; each is the other's derivative -----
+# --- registration in torch: the convolution and its gradient for the weight; the derivatives of each use both ---------
 
 
 @torch.library.custom_op(
@@ -99,7 +113,7 @@ def _requires_grad(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     schema="(Tensor x, Tensor weight, Tensor? bias, bool transposed, str backend) -> Tensor",
 )
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool, backend: str) -> Tensor:
-    """``transposed`` turns the kernels by 180 degrees: then gradients for the output become those for x."""
+    """``transposed`` turns the kernels by 180 degrees, which gives the gradient for x from that for the output."""
     output: Tensor = _op(backend, x, weight, bias, transposed)
     return output
 
@@ -110,7 +124,7 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool, 
     schema="(Tensor gradient, Tensor x, SymInt kernel_height, SymInt kernel_width, str backend) -> Tensor",
 )
 def _correlate(gradient: Tensor, x: Tensor, kernel_height: int, kernel_width: int, backend: str) -> Tensor:
-    """Gradient for the weight [C, 1, kh, kw] from that for the output, [B, C, H, W] as x."""
+    """Gradient for the weight, [C, 1, kh, kw], from the gradient for the output and x, both [B, C, H, W]."""
     result: Tensor = _gradient_op(backend, gradient, x, kernel_height, kernel_width)
     return result
 
@@ -163,7 +177,7 @@ _correlate.register_autograd(_differentiate_correlate, setup_context=_save_corre
 
 
 def _layout(x: Tensor) -> torch.memory_format:
-    """Of outputs that belong to x."""
+    """The memory format of an output for the input x."""
     if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last):
         return torch.contiguous_format
     return torch.channels_last

@@ -1,8 +1,8 @@
 """Choice of the implementation that runs an op, and the record of which one ran.
 
-An op has implementations tried in order, best first: CUDA, the levels of the CPU, the reference. Each says why it
-cannot run: on this machine at all, or on these arguments. ``backend="auto"`` takes the first that can; a named backend
-is forced and never falls back.
+The implementations of an op are tried in order, best first: CUDA, the instruction-set levels of the CPU, the reference.
+An implementation that cannot run on this machine, or not on these arguments, says why. ``backend="auto"`` takes the
+first one that can run. A named backend is forced: if it cannot run, that is an error.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Op:
         _registry[name] = self
 
     def __call__(self, backend: str, *arguments: Any) -> Any:
-        """Run on the forced backend, or on the best that can for ``auto``, and note which one ran.
+        """Run on the named backend, or for ``auto`` on the best that can run, and note which one ran.
 
         Raises:
-            InputError: the backend is unknown or cannot run; every reason is given.
+            InputError: the backend is unknown or cannot run; the message gives all reasons.
         """
         implementation = self._choose(backend, arguments)
         result = implementation.run(*arguments)
@@ -82,10 +82,10 @@ def _note(used: dict[str, str], op: str, backend: str) -> None:
 
 @contextmanager
 def record() -> Iterator[dict[str, str]]:
-    """Note which backend really ran each op inside the ``with`` block: a dict from op to backend.
+    """Note which backend ran each op inside the ``with`` block: a dict from op to backend.
 
-    An op that ran on several backends has them joined by ``+``. Blocks nest. The block belongs to its context
-    (``contextvars``): a thread started inside is seen only if it runs in a copy of that context.
+    The names of several backends of one op are joined by ``+``. Blocks may be nested. The block belongs to its context
+    (``contextvars``): ops in a thread that is started inside are noted only if it runs in a copy of that context.
     """
     used: dict[str, str] = {}
     token = _recorders.set((*_recorders.get(), used))
@@ -96,7 +96,7 @@ def record() -> Iterator[dict[str, str]]:
 
 
 def backends() -> dict[str, dict[str, str]]:
-    """Every op's backends, best first, each with the reason why it cannot run here (empty: it can)."""
+    """The backends of every op, best first, each with the reason why it cannot run here; empty if it can."""
     return {name: {i.backend: i.unavailable() for i in op.implementations} for name, op in sorted(_registry.items())}
 
 
@@ -110,11 +110,11 @@ def _simd_levels() -> dict[str, str] | str:
 
 
 def native(run: Callable[..., Any], dtype: torch.dtype = torch.float32) -> list[Implementation]:
-    """The native implementations of an op, best level first.
+    """The native implementations of an op, one for each instruction-set level, best first.
 
     Args:
         run: takes the level's name and the op's arguments, of which the first is a tensor on the CPU.
-        dtype: what that tensor must be.
+        dtype: of that tensor.
     """
     return [
         Implementation(level, partial(run, level), partial(_unavailable, level), partial(_unsuited, dtype))
@@ -123,7 +123,7 @@ def native(run: Callable[..., Any], dtype: torch.dtype = torch.float32) -> list[
 
 
 def portable(run: Callable[..., Any]) -> Implementation:
-    """The native implementation of an op that gains nothing from one build per level."""
+    """The native implementation of an op that is compiled once, because wider instructions do not make it faster."""
     return Implementation("portable", run, partial(_unavailable, "portable"))
 
 
@@ -164,7 +164,7 @@ def cuda(run: Callable[..., Any], unsuited: Callable[..., str] = _suits) -> Impl
     Args:
         run: takes the op's arguments, of which the first is a tensor: float32 on a GPU. It calls ``pybench._cuda``
             inside ``current_stream``, with tensors that it has allocated itself, and does not wait for the result.
-        unsuited: what else keeps it from running on these arguments.
+        unsuited: returns another reason why it cannot run on these arguments; empty if there is none.
     """
 
     def reason(*arguments: Any) -> str:
@@ -175,7 +175,7 @@ def cuda(run: Callable[..., Any], unsuited: Callable[..., str] = _suits) -> Impl
 
 @contextmanager
 def current_stream(tensor: Tensor) -> Iterator[int]:
-    """Make the tensor's GPU the current one inside the ``with`` block and give its current stream as an integer."""
+    """Make the tensor's GPU the current one inside the ``with`` block; yields its current stream as an integer."""
     with torch.cuda.device(tensor.device):
         yield torch.cuda.current_stream().cuda_stream
 

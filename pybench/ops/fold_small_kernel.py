@@ -14,19 +14,20 @@ def fold_small_kernel(
 ) -> tuple[Tensor, Tensor | None]:
     """Fold the parallel small kernel into the large one (re-parameterisation of RepLKNet, Ding et al. 2022, Sec. 3).
 
-    ``depthwise_conv2d`` with what is returned gives the sum of the two with each of both. Differentiable.
+    ``depthwise_conv2d`` with the folded kernel equals the sum of ``depthwise_conv2d`` with the large and with the small
+    one. Differentiable.
 
     Args:
         weight: kernels [C, 1, kh, kw] with odd sides.
-        bias: [C] or none.
+        bias: [C] or None.
         small_weight: kernels [C, 1, h, w] with odd sides, h <= kh and w <= kw.
-        small_bias: [C] or none.
+        small_bias: [C] or None.
 
     Returns:
-        The weight [C, 1, kh, kw], and the bias [C], or none where both are none.
+        The weight [C, 1, kh, kw], and the bias [C], or None where both biases are None.
 
     Raises:
-        InputError: shapes, dtypes or devices do not fit together, or a side is even.
+        InputError: shapes, dtypes or devices do not fit together, or a kernel has an even side.
     """
     check_kernels("weight", weight)
     check_kernels("small_weight", small_weight)

@@ -1,4 +1,4 @@
-"""Greedy k-centre selection: a subset to which no point is far (PatchCore's memory bank, Roth et al. 2022, Alg. 1)."""
+"""Greedy k-centre selection: a subset with a member near every point (PatchCore, Roth et al. 2022, Alg. 1)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pybench.types import InputError
 
 @torch.no_grad()
 def k_center(points: Tensor, k: int, *, seed: int, backend: str = "auto") -> Tensor:
-    """Indices of ``k`` points chosen greedily: each is the one farthest from all that are chosen already.
+    """Indices of ``k`` points chosen greedily: the next one is always the point farthest from all chosen points.
 
-    Backends round differently, so where two points are equally far within rounding they may choose either.
+    Backends round differently: where two points are equally far within rounding, they may choose different ones.
 
     Args:
         points: finite floats [N, D]; distances are Euclidean.
         k: from 1 to N.
         seed: draws the first point.
         backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` to force it. Native backends take
-            float32 on the CPU; they look only at points that a new centre can come near to by the triangle inequality.
+            float32 on the CPU; by the triangle inequality they skip points that cannot be nearer to the new centre.
 
     Returns:
         int64 [k] on the CPU, in the order of selection; the smallest index wins ties.
 
     Raises:
-        InputError: wrong shape, k out of range, NaN or infinity, or the backend cannot run.
+        InputError: ``points`` has another shape or is not finite, ``k`` is out of range, or the backend cannot run.
     """
     if points.ndim != 2:
         raise InputError(f"points must be [N, D], but have the shape {list(points.shape)}")

@@ -18,10 +18,11 @@ from pybench.ops.template_bank import (
 )
 from pybench.types import InputError
 
-# On a GPU, rows of the query hold as many halves for as many rows of a panel (csrc/cuda/mutual_match/mutual_match.cu).
+# On a GPU, CHUNK_ROWS rows of a panel are multiplied with CHUNK_HALVES float16 values of the query
+# (csrc/cuda/mutual_match/mutual_match.cu); a query's row is filled up with zeros to a multiple of that.
 CHUNK_ROWS, CHUNK_HALVES = 64, 128
-LARGEST_WINDOW = 61
-# The reference gathers windows of the query for as many rows as fit into this many bytes.
+LARGEST_WINDOW = 61  # on a GPU
+# The reference gathers the query's windows for as many rows of pixels as fit into this many bytes.
 GATHER_BYTES = 16 << 20
 
 
@@ -35,24 +36,24 @@ def mutual_match(
 ) -> tuple[Tensor, Tensor]:
     """Forward and backward distance maps between a query and templates (HETMM, Eq. 3-5).
 
-    Feature vectors are normalised to unit length; the distance of two is 1 - cosine, in [0, 2]. *Forward* at a pixel is
-    the smallest distance between the query there and any template within the window around it; *backward* is the
-    smallest between the query within the window and any template at the pixel. Windows are clipped at the border. A
-    zero vector has the distance 1 to everything. A NaN or an infinity makes every distance that its vector takes part
-    in NaN, and so each pixel whose window holds it. The maps carry no gradient.
+    Feature vectors are normalised to unit length; the distance of two vectors is 1 - cosine, in [0, 2]. *Forward* at a
+    pixel is the smallest distance between the query at this pixel and any template within the window around it.
+    *Backward* is the smallest distance between the query within the window and any template at the pixel. Windows are
+    clipped at the border. A zero vector has the distance 1 to every vector. If a vector contains a NaN or an infinity,
+    all its distances are NaN, and so are the maps at every pixel whose window contains it. The maps have no gradient.
 
     Args:
         query: features [B, C, H, W], float32 or float64; B may be 0.
-        templates: features [N, C, H, W] of the same dtype and device, or a bank from ``pack_templates``, which saves
-            packing them on every call and may have reduced precision.
+        templates: features [N, C, H, W] of the same dtype and device, which are packed in every call; or a bank from
+            ``pack_templates``, which is packed once and may have reduced precision.
         forward_window: side of the forward window in pixels, odd.
         backward_window: side of the backward window in pixels, odd.
         backend: ``auto``, or one of ``cuda``, ``avx512``, ``avx2``, ``portable``, ``reference`` to force it. ``cuda``
-            takes float32 on a GPU and windows of at most 61 pixels; the next three take float32 on the CPU and use
-            ``torch.get_num_threads()`` threads, on which their result does not depend.
+            takes float32 on a GPU and windows of at most 61 pixels. The next three take float32 on the CPU and use
+            ``torch.get_num_threads()`` threads; the result does not depend on their number.
 
     Returns:
-        The forward and the backward map, each [B, H, W].
+        The forward and the backward map, each [B, H, W], in [0, 2].
 
     Raises:
         InputError: shapes, dtypes or devices do not fit together, a window is even, or the backend cannot run.
@@ -79,7 +80,7 @@ def _check_pair(query: Tensor, bank: TemplateBank) -> None:
         )
 
 
-# --- implementations: features [B, C, H, W] and a bank to the largest cosines [B, H, W] of both directions ------------
+# --- implementations: from features [B, C, H, W] and a bank to the largest cosines [B, H, W] in both directions -------
 
 
 def _reference(query: Tensor, bank: TemplateBank, forward_window: int, backward_window: int) -> tuple[Tensor, Tensor]:
@@ -113,7 +114,7 @@ def _inside(height: int, width: int, side: int) -> Tensor:
 
 
 def _window_cosines(windows: Tensor, panels: Tensor, count: int) -> Tensor:
-    """Largest cosine over templates of each place in the windows of some rows, [B, rows, W, side, side]."""
+    """The largest cosine over the templates, for each place in the windows of some rows, [B, rows, W, side, side]."""
     batch, channels, rows, width, side, _ = windows.shape
     gathered = windows.permute(2, 3, 0, 4, 5, 1).reshape(rows * width, batch * side**2, channels)
     templates = panels.transpose(1, 2).flatten(2)[..., :count]
@@ -127,7 +128,7 @@ def _central(cosines: Tensor, window: int) -> Tensor:
 
 
 def _forward_maximum(cosines: Tensor, window: int) -> Tensor:
-    """Maximum for each query pixel over the template positions whose window holds it: shifted diagonals."""
+    """The maximum for each query pixel over the template positions whose window contains it, [B, H, W]."""
     batch, height, width = cosines.shape[:3]
     radius = window // 2
     central = _central(cosines, window)
@@ -167,8 +168,11 @@ def _native(
 
 
 def _row_shape(bank: TemplateBank) -> tuple[int, int]:
-    """Length of a query's row, and the distance to the next: longer by one cache line, since with a power of two all
-    pixels of a tile would fall into one set of the cache."""
+    """Length of a query's row, and the distance to the next row, in elements.
+
+    The distance is longer by one cache line: at a power of two, all pixels of a tile would fall into one set of the
+    cache.
+    """
     if bank.precision == "reduced":
         length = 2 * bank.panels.shape[2]
         return length, length + 2 * PANEL_LANES

@@ -15,13 +15,16 @@ ROUNDING = 15
 
 
 def optics_labels(distances: NDArray[np.float64], min_samples: int, backend: str = "auto") -> NDArray[np.int64]:
-    """Region of each example, as scikit-learn's ``OPTICS`` with xi extraction and its defaults labels it; -1 is noise.
+    """Region of each example, as labelled by scikit-learn's ``OPTICS`` with xi extraction and default values.
 
     Args:
         distances: finite, not negative, symmetric [N, N] with a zero diagonal, N >= 2.
         min_samples: neighbourhood size of the density, the example itself included, in [2, N].
         backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` (numpy and scikit-learn) to force
             it. All give the same labels.
+
+    Returns:
+        int64 [N], regions from 0 on; -1 is noise.
 
     Raises:
         InputError: the matrix is not square or not finite, ``min_samples`` is out of range, or the backend cannot run.
@@ -62,8 +65,8 @@ def _reachability_graph(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Reachability, predecessor and ordering of OPTICS (Ankerst et al. 1999) without a limit on the distance.
 
-    Distances come rounded; core distances are rounded twice and ties broken (the smallest index wins) as in
-    scikit-learn, which takes 50 times as long because it searches the neighbours of each example anew.
+    ``distances`` are rounded already. Core distances are rounded a second time and ties are broken (the smallest index
+    wins) as in scikit-learn, which takes 50 times as long because it searches the neighbours for each example again.
     """
     count = len(distances)
     core = np.partition(distances, min_samples - 1, axis=1)[:, min_samples - 1].round(ROUNDING)

@@ -15,11 +15,9 @@ from pybench.types import InputError
 
 Center = Literal["medoid", "mean"]
 
-# A GPU works on as many positions at a time as need about so much memory, with at most so many examples each
-# (csrc/cuda/optics/optics.h). Vectors shorter than EPSILON are divided by it instead of by their length.
-CHUNK_BYTES = 1 << 29
-MOST_EXAMPLES = 2048
-EPSILON = 1e-12
+CHUNK_BYTES = 1 << 29  # memory for the pixels that a GPU works on at a time
+MOST_EXAMPLES = 2048  # on a GPU (csrc/cuda/optics/optics.h)
+EPSILON = 1e-12  # shorter vectors are divided by this instead of by their length
 
 
 def optics_select(
@@ -29,31 +27,31 @@ def optics_select(
     center: Center = "medoid",
     backend: str = "auto",
 ) -> Tensor:
-    """Reduce N examples to K = min(k, N) at every pixel on its own (HETMM, Sec. 3.3).
+    """Reduce N examples to K = min(k, N), independently at every pixel (HETMM, Sec. 3.3).
 
-    At each pixel, OPTICS with the cosine distance finds dense regions. Their centres come first, in the order in which
-    the regions first appear among the examples, at most k; where there is no region, the centre of all examples. Then,
-    up to k, follows again and again the example with the largest *summed* cosine distance to all that are chosen; of
-    equal ones the first. N <= k returns all examples. A zero vector has the distance 1 to every other.
+    At each pixel, OPTICS with the cosine distance finds dense regions. At most k of their centres are chosen, in the
+    order in which the regions first appear among the examples; if there is no region, the centre of all examples. Then
+    the example with the largest *summed* cosine distance to all chosen ones is added, the first of equal ones, until
+    there are k. If N <= k, all examples are returned. A zero vector has the distance 1 to every other.
 
     Args:
         features: [N, P, C], float32 or float64: examples, pixels, channels. All values must be finite.
         k: number of examples to keep, at least 1.
-        min_samples: neighbourhood size of OPTICS, in [2, N]; none takes max(2, N // k).
+        min_samples: neighbourhood size of OPTICS, in [2, N]; None takes max(2, N // k).
         center: ``medoid``, the region's member with the smallest summed distance to its members, or ``mean``, the
             mean of its feature vectors.
         backend: ``auto``, or one of ``cuda``, ``avx512``, ``avx2``, ``portable``, ``reference`` (numpy and
             scikit-learn, pixel by pixel) to force it. Native backends take float32 on their device and compute
-            distances in float32; those of the CPU use ``torch.get_num_threads()`` threads, and their result does not
-            depend on it. On equal distances they choose as the reference does, but where the rounding of distances
-            decides on a region they may choose other examples. ``cuda`` takes at most 2048 examples, and waits for
-            its work to learn whether all values are finite.
+            distances in float32. Those of the CPU use ``torch.get_num_threads()`` threads; the result does not depend
+            on their number. From equal distances they choose the same examples as the reference. Where the rounding
+            of distances changes a region, they may choose others. ``cuda`` takes at most 2048 examples, and waits for
+            the GPU, because it must know whether all values are finite.
 
     Returns:
-        [K, P, C], the chosen feature vectors as they came in (not normalised).
+        [K, P, C], the chosen feature vectors as given (not normalised); with ``mean``, also means of such vectors.
 
     Raises:
-        InputError: an argument is out of range, or the backend cannot run.
+        InputError: an argument is out of range, a value is not finite, or the backend cannot run.
     """
     if features.dim() != 3 or features.dtype not in (torch.float32, torch.float64) or 0 in features.shape:
         raise InputError(
@@ -102,7 +100,7 @@ def _reference(features: Tensor, k: int, min_samples: int, center: Center) -> Te
 
 
 def _select_pixel(examples: Tensor, distances: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
-    """Selection at one pixel, [N, C] with distances [N, N] in float64 to [k, C]."""
+    """Selection at one pixel: from examples [N, C] and their distances [N, N] in float64 to [k, C]."""
     labels = reference_labels(distances.round(decimals=ROUNDING), min_samples)
     regions = [np.flatnonzero(labels == label) for label in dict.fromkeys(labels[labels >= 0].tolist())][:k]
     regions = regions or [np.arange(len(examples))]
@@ -117,7 +115,7 @@ def _select_pixel(examples: Tensor, distances: Tensor, k: int, min_samples: int,
 
 
 def _cosine_distances(unit: Tensor) -> Tensor:
-    """Distances [N, N] of unit vectors; symmetric to the last bit, so that of two equal examples the first wins."""
+    """Distances [N, N] of unit vectors [N, C]; exactly symmetric, so that the first of two equal examples wins."""
     cosines = unit @ unit.T
     distances: Tensor = (1 - (cosines + cosines.T) / 2).clamp(0, 2).fill_diagonal_(0)
     return distances
@@ -129,7 +127,10 @@ def _medoid(distances: Tensor, region: Tensor) -> int:
 
 
 def _add_farthest(distances: Tensor, summed: Tensor, chosen: list[int], k: int) -> list[int]:
-    """Add examples of the largest summed distance to ``chosen`` until there are k; Eq. 9."""
+    """Add the example with the largest summed distance to all chosen ones until there are k (HETMM, Eq. 9).
+
+    ``summed`` is [N], the distances to what is chosen at first.
+    """
     summed = summed.clone()
     chosen = list(chosen)
     summed[chosen] = -torch.inf
@@ -157,7 +158,7 @@ def _cuda(features: Tensor, k: int, min_samples: int, center: Center) -> Tensor:
 
 
 def _select_pixels(rows: Tensor, unit: Tensor, k: int, min_samples: int, center: Center, stream: int) -> Tensor:
-    """Selection at some pixels on a GPU, rows [P, N, C] and the same scaled to unit length to [P, k, C]."""
+    """Selection at some pixels on a GPU: from rows [P, N, C], and the same at unit length, to [P, k, C]."""
     import pybench._cuda as _cuda
 
     positions, count, channels = rows.shape
@@ -180,7 +181,7 @@ def _select_pixels(rows: Tensor, unit: Tensor, k: int, min_samples: int, center:
 
 
 def _region_means(rows: Tensor, ranks: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Mean of the rows [P, N, C] of each region, [P, k, C], and which regions there are, [P, k, 1]."""
+    """The mean of the rows [P, N, C] of each region, [P, k, C], and which regions exist, bool [P, k, 1]."""
     members = (ranks.unsqueeze(1) == torch.arange(k, device=rows.device).unsqueeze(1)).double()
     sizes = members.sum(dim=2, keepdim=True)
     return (members @ rows.double() / sizes.clamp_min(1)).float(), sizes > 0

@@ -15,9 +15,10 @@ def perlin_noise(height: int, width: int, cells: tuple[int, int], *, seed: int, 
     """Smooth noise that is zero at the points of a lattice (Perlin, "Improving Noise", SIGGRAPH 2002).
 
     The lattice has ``rows x columns`` cells; pixel (y, x) lies at (y rows / height, x columns / width), so pixel (0, 0)
-    is a lattice point. Each lattice point has a gradient of unit length in a random direction. A pixel's value is that
-    of the linear functions which the four corners of its cell begin, mixed along both axes by the fade
-    6 t^5 - 15 t^4 + 10 t^3 of its place t in the cell, and scaled by sqrt(2).
+    is a lattice point. Each lattice point has a gradient of unit length in a random direction. For each corner of a
+    pixel's cell, the influence is the dot product of the corner's gradient and the offset from the corner to the pixel.
+    The pixel's value is sqrt(2) times the four influences, interpolated along both axes with the weight (fade)
+    6 t^5 - 15 t^4 + 10 t^3, where t in [0, 1) is the pixel's place in the cell.
 
     Args:
         height: of the noise, in pixels; may be 0.
@@ -25,7 +26,7 @@ def perlin_noise(height: int, width: int, cells: tuple[int, int], *, seed: int, 
         cells: rows and columns of the lattice, each at least 1; they need not divide the size.
         seed: draws the directions: the angles are 2 pi times ``torch.rand(rows + 1, columns + 1)`` of a generator on
             the CPU with this seed, counted from the y axis towards the x axis.
-        backend: ``auto``, or one of ``portable``, ``reference`` to force it; they agree within 1e-5.
+        backend: ``auto``, or ``portable`` (native) or ``reference`` to force one; they agree within 1e-5.
 
     Returns:
         float32 [height, width] in [-1, 1].
@@ -39,11 +40,11 @@ def perlin_noise(height: int, width: int, cells: tuple[int, int], *, seed: int, 
         raise InputError(f"cells must be at least (1, 1), but are {cells}")
     angles = 2 * math.pi * torch.rand(cells[0] + 1, cells[1] + 1, generator=torch.Generator().manual_seed(seed))
     noise: Tensor = _op(backend, torch.stack([angles.cos(), angles.sin()], dim=2), height, width)
-    return noise.clamp_(-1, 1)  # rounding may pass the bound
+    return noise.clamp_(-1, 1)  # rounding may exceed the bounds
 
 
 def _reference(gradients: Tensor, height: int, width: int) -> Tensor:
-    """Plain torch, in float64: the four corners' influence at every pixel, mixed along x, then along y."""
+    """Plain torch, in float64: the four corners' influences at every pixel, interpolated along x, then along y."""
     rows, y = _places(height, gradients.shape[0] - 1)
     columns, x = _places(width, gradients.shape[1] - 1)
 

@@ -52,15 +52,18 @@ class Overrides:
         """The list of seeds that is set under this name, else the default.
 
         Raises:
-            InputError: the value is neither a seed nor a list of seeds.
+            InputError: the value is neither a seed, in [0, 2^63), nor a list of seeds.
         """
         if name not in self.values:
             return default
         self.used.add(name)
         value = self.values[name]
         seeds = value if isinstance(value, list) else [value]
-        if not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
-            raise InputError(f"--set {name}={value}: expected a whole number or a list of them, as in {name}=[0,1,2]")
+        if not seeds or not all(type(seed) is int and 0 <= seed < 2**63 for seed in seeds):
+            raise InputError(
+                f"--set {name}={value}: expected a whole number or a list of them, as in {name}=[0,1,2], "
+                "each at least 0 and below 2^63"
+            )
         return tuple(seeds)
 
     def leaves_out(self, name: str) -> bool:

@@ -16,6 +16,10 @@ from pybench.types import InputError
 KeyPath = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
+_COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
+# Pydantic's types of errors of which the message says enough without the value that was given.
+_TELLS_THE_VALUE = ("missing", "value_error", "too_short", "json_invalid")
+
 
 @dataclass(frozen=True)
 class Document:
@@ -30,31 +34,34 @@ class Document:
         known = path
         while known and known not in self.lines:
             known = known[:-1]
-        return f"{self.file}:{self.lines.get(known, 1)}: {dotted(path)}"
+        return _place(self.file, self.lines.get(known, 1), path)
 
 
 def read(file: Path) -> Document:
-    """Read a YAML mapping.
+    """Read a YAML mapping. Values are text, numbers, booleans, null, and lists and mappings of these; keys are text.
 
     Raises:
-        InputError: not readable, not YAML, not a mapping, or a duplicate key.
+        InputError: the file cannot be read, is not YAML or not a mapping, or has a duplicate key or another kind of
+            value; with file and line, and the key where there is one.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read: {error}") from error
-    loader = yaml.SafeLoader(text)
     lines: dict[KeyPath, int] = {}
     try:
-        root = loader.get_single_node()
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
         if not isinstance(root, yaml.MappingNode):
             raise InputError(f"{file}:1: expected a mapping (key: value) at the top")
-        content = _plain(loader, root, (), lines, file)
+        content = _plain(root, (), lines, file)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"{file}:{line}: not valid YAML: {error.problem}") from error
-    finally:
-        loader.dispose()
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(f"{file}:{line}: not valid YAML: a control character ({text[error.position]!r})") from error
+    except RecursionError as error:
+        raise InputError(f"{file}: nested too deeply, or an alias (*name) stands inside of what it names") from error
     return Document(file, content, lines)
 
 
@@ -91,9 +98,7 @@ def problems(error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPa
         if item["type"] == "extra_forbidden":
             message = unknown("key", str(path[-1]), _fields(model, path[:-1]))
         else:
-            given = (
-                f" (given: {item['input']!r})" if item["type"] not in ("missing", "value_error", "too_short") else ""
-            )
+            given = "" if item["type"] in _TELLS_THE_VALUE else f" (given: {item['input']!r})"
             message = item["msg"].removeprefix("Value error, ") + given
         found.setdefault(path, []).append(message)
     # A list whose items are all refused is also reported as too short: the items' own messages say enough.
@@ -102,11 +107,17 @@ def problems(error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPa
 
 
 def scalar(text: str) -> Any:
-    """The value of a command-line setting. Text that is not YAML, such as ``{category}/ok``, is taken as it is."""
+    """The value of a command-line setting: text, a number, a boolean, None, or lists and mappings of these.
+
+    Text that is not YAML, such as ``{category}/ok``, and text that YAML takes for another kind of value, such as a
+    date, is taken as it is.
+    """
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = yaml.safe_load(text)
+        json.dumps(value)
+    except (yaml.YAMLError, ValueError, TypeError):
         return text
+    return value
 
 
 def dotted(path: KeyPath) -> str:
@@ -114,36 +125,49 @@ def dotted(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
-def _plain(loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], file: Path) -> Any:
+def _place(file: Path, line: int, path: KeyPath) -> str:
+    return f"{file}:{line}: {dotted(path)}" if path else f"{file}:{line}"
+
+
+def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], file: Path) -> Any:
+    """The plain value of a node at ``path``; notes the line of every key and list item in ``lines``."""
     lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(loader, item, (*path, index), lines, file) for index, item in enumerate(node.value)]
-    if not isinstance(node, yaml.MappingNode):
-        value = loader.construct_object(node)
+    place = _place(file, node.start_mark.line + 1, path)
+    if isinstance(node, yaml.ScalarNode):
+        value = _constructed(node, place)
         if value is not None and not isinstance(value, str | int | float | bool):
-            raise InputError(
-                f"{file}:{node.start_mark.line + 1}: {dotted(path)}: a {type(value).__name__} is not used here; "
-                "quote it if it is text"
-            )
+            raise InputError(f"{place}: a {type(value).__name__} is not used here; quote it if it is text")
         return value
+    if node.tag not in _COLLECTIONS:
+        raise InputError(f"{place}: the tag {node.tag} is not used here; leave it out")
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, index), lines, file) for index, item in enumerate(node.value)]
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
-        key = loader.construct_object(key_node)
+        key = _constructed(key_node, _place(file, line, path))
         if not isinstance(key, str):
-            raise InputError(f"{file}:{line}: {dotted(path)}: the key {key!r} is not text; quote it")
+            raise InputError(f"{_place(file, line, path)}: the key {key!r} is not text; quote it")
         if key in mapping:
             where, first = dotted((*path, key)), lines[(*path, key)]
             raise InputError(f"{file}:{line}: duplicate key '{where}'; it stands already on line {first}")
         lines[(*path, key)] = line
-        mapping[key] = _plain(loader, value_node, (*path, key), lines, file)
+        mapping[key] = _plain(value_node, (*path, key), lines, file)
     return mapping
+
+
+def _constructed(node: yaml.Node, place: str) -> Any:
+    """The value of a node, as YAML's types define it."""
+    try:
+        return yaml.constructor.SafeConstructor().construct_object(node, deep=True)
+    except ValueError as error:
+        raise InputError(f"{place}: {node.value!r:.60} cannot be read: {error}; quote it if it is text") from error
 
 
 def _is_union_branch(part: str | int) -> bool:
     """Pydantic puts the name of a union's branch into an error's path; no key of ours looks like one."""
     return isinstance(part, str) and (
-        "[" in part or part in {"int", "str", "float", "bool", "none"} or part.startswith("literal")
+        "[" in part or part in {"int", "str", "float", "bool", "none"} or part.startswith(("literal", "constrained-"))
     )
 
 

@@ -17,6 +17,7 @@ from pybench.spec import Protocol, RtoOptions
 from pybench.types import InputError
 
 ProfileName = Literal["paper", "quick", "smoke"]
+Seeds = tuple[Annotated[int, Field(ge=0, lt=2**63)], ...]  # what torch takes
 
 
 class _Strict(BaseModel):
@@ -34,19 +35,19 @@ class DatasetEntry(_Strict):
 
 class MethodEntry(_Strict):
     """A method with fixed ``params`` and lists of values to combine (``grid``); ``label`` heads its table columns,
-    which are sorted by label. ``search`` says what ``pybench tune`` tries: parameter -> ``{low, high,
-    log}`` or a list of choices."""
+    which are sorted by label. ``search`` says what ``pybench tune`` tries: parameter -> ``{low, high, log}`` or a list
+    of choices."""
 
     name: str
     label: str = Field("", max_length=60)
     params: dict[str, Any] = {}
-    grid: dict[str, tuple[Any, ...]] = {}
+    grid: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
     search: dict[str, Any] = {}
 
 
 class LatencyProtocol(_Strict):
     """How long a latency measurement goes on: ``calls`` or ``seconds``, whichever comes first, at least 30 calls,
-    divided among several ``processes``. Throughput is measured at each of the ``batch_sizes``."""
+    divided among the ``processes``. Throughput is measured at each of the ``batch_sizes``."""
 
     calls: int = Field(1024, ge=30)
     seconds: float = Field(60, gt=0)
@@ -65,7 +66,7 @@ class ResourcesRequest(_Strict):
     """The resources that a suite asks for; ``auto`` is resolved before a trial's key is computed."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Literal["auto"] | int = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
     backend: Literal["auto", "cuda", "avx512", "avx2", "portable", "reference"] = "auto"
 
 
@@ -77,13 +78,16 @@ class TrialLimits(_Strict):
         None, gt=0, description="GPUs, or the share of one, that a trial on a GPU asks for; none: what its method says"
     )
     memory_gb: float | None = Field(
-        None, gt=0, description="memory that a trial asks for (1 GB is 2**30 bytes); none: what its method says"
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="memory that a trial asks for (1 GB is 2**30 bytes); none: what its method says",
     )
 
     @field_validator("gpus")
     @classmethod
     def _shares_one_or_whole(cls, gpus: float | None) -> float | None:
-        if gpus is not None and gpus > 1 and gpus != int(gpus):
+        if gpus is not None and gpus > 1 and not gpus.is_integer():
             raise ValueError(f"{gpus:g} GPUs cannot be shared out; expected at most 1, or a whole number")
         return gpus
 
@@ -97,7 +101,7 @@ class Profile(_Strict):
     methods: dict[str, dict[str, Any]] = {}
     standin: dict[str, Any] = {}
     latency: LatencyProtocol | None = None
-    seeds: tuple[int, ...] | None = None
+    seeds: Seeds | None = Field(None, min_length=1)
 
 
 class Suite(_Strict):
@@ -108,8 +112,8 @@ class Suite(_Strict):
     datasets: tuple[DatasetEntry, ...] = Field(min_length=1)
     methods: tuple[MethodEntry, ...] = Field(min_length=1)
     metrics: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
-    data_seeds: tuple[int, ...] = Field((0,), min_length=1)
+    seeds: Seeds = Field((0,), min_length=1)
+    data_seeds: Seeds = Field((0,), min_length=1)
     protocol: Protocol = Protocol()
     latency: LatencyProtocol | None = LatencyProtocol()
     resources: ResourcesRequest = ResourcesRequest()

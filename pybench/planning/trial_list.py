@@ -117,7 +117,7 @@ class Specs(Sequence[TrialSpec]):
                     raise InputError(f"--filter {key}={value}: {unknown(key, item, there)}")
             kept = kept._restricted(key, wanted)
         if not len(kept):
-            raise InputError("the filters leave no trial to run")
+            raise InputError("no trial is left to run: the filters and the profile's categories leave out all of them")
         return kept
 
     def _values(self, key: str) -> set[str]:

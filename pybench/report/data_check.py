@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from pybench import registry
@@ -19,7 +20,7 @@ Options = TypeVar("Options", bound=BaseModel)
 
 
 def options_from(model: type[Options], given: Mapping[str, str]) -> Options:
-    """A dataset's options from ``--set`` values, which are read as YAML, or as text where they are none.
+    """A dataset's options from ``--set`` values, which are read as YAML, or as text where they are not YAML.
 
     Raises:
         InputError: an unknown option (the nearest one is named) or a value that does not fit.
@@ -58,7 +59,7 @@ def check(
     for category in categories or known:
         train, test = dataset.split(category, "train"), dataset.split(category, "test")
         annotated, bad = 0, []
-        for sample in track([*train, *test], category, console=console):
+        for sample in track([*train, *test], escape(category), console=console):
             try:
                 annotated += _is_annotated(sample)
             except InputError as error:

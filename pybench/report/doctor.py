@@ -17,6 +17,7 @@ from pybench.types import InputError
 
 Status = Literal["ok", "missing", "warning", "broken"]
 _LITTLE_DISK_GB = 5
+_NETWORKS = ("torch", "torchvision", "timm")
 
 
 class Check(NamedTuple):
@@ -29,7 +30,8 @@ class Check(NamedTuple):
 
 
 def examine(data_root: Path | None, results: Path) -> Iterator[Check]:
-    """All checks, one after another; imports torch, faiss and ray to see that they work.
+    """All checks, one after another; imports torch, faiss and ray to see that they work. If torch, torchvision or timm
+    cannot be imported, the checks that need them are left out.
 
     Args:
         data_root: folder with one folder per dataset, if there is one.
@@ -40,13 +42,15 @@ def examine(data_root: Path | None, results: Path) -> Iterator[Check]:
     yield Check("cpu", "ok", f"{machine['cpu']}, {usable_cores()} cores for this process")
     yield _load()
     yield Check("memory", "ok", f"{memory_mb() / 1024:.1f} GB")
-    for name in ("torch", "torchvision", "timm", "faiss", "ray"):
-        yield _library(name, machine["versions"][name])
+    libraries = [_library(name, machine["versions"][name]) for name in (*_NETWORKS, "faiss", "ray")]
+    yield from libraries
+    yield from _disk({"results": results, "cache": cache_folder()})
+    yield from _data(data_root)
+    if any(library.status == "broken" and library.name in _NETWORKS for library in libraries):
+        return  # the other checks import these
     yield _cuda(machine["gpus"])
     yield from _native_ops()
-    yield from _disk({"results": results, "cache": cache_folder()})
     yield from _caches()
-    yield from _data(data_root)
     yield from _weights()
 
 
@@ -61,16 +65,14 @@ def _load() -> Check:
 def _library(name: str, version: str | None) -> Check:
     try:
         importlib.import_module(name)
-    except (ImportError, OSError) as error:
+    except Exception as error:  # for example a RuntimeError, where torchvision was built for another torch
         return Check(name, "broken", f"cannot be imported: {error}", "install pybench again, into a fresh environment")
     return Check(name, "ok", version or "version unknown")
 
 
 def _cuda(gpus: list[str]) -> Check:
-    try:
-        import torch
-    except (ImportError, OSError):
-        return Check("cuda", "broken", "torch cannot be imported")
+    import torch
+
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
         return Check("cuda", "ok", f"{', '.join(names)}, CUDA {torch.version.cuda}")
@@ -107,14 +109,11 @@ def _disk(folders: dict[str, Path]) -> Iterator[Check]:
 
 
 def _caches() -> Iterator[Check]:
-    names = "feature cache", "fitted states"
-    try:
-        from pybench.backbones import feature_cache
-        from pybench.trial import fitted_states
-    except (ImportError, OSError):
-        yield from (Check(name, "broken", "torch cannot be imported") for name in names)
-        return
-    yield from map(_cache, names, (feature_cache.FOLDER, fitted_states.FOLDER))
+    from pybench.backbones import feature_cache
+    from pybench.trial import fitted_states
+
+    yield _cache("feature cache", feature_cache.FOLDER)
+    yield _cache("fitted states", fitted_states.FOLDER)
 
 
 def _cache(name: str, folder: BoundedFolder) -> Check:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pybench.disk import atomic_files
 from pybench.types import InputError
 
 SUFFIXES = (".parquet", ".csv")
@@ -19,25 +18,11 @@ def write_table(rows: Sequence[dict[str, Any]], file: Path) -> None:
     """Write rows of equal columns to ``file``; its suffix says the format. It is there whole or not at all.
 
     Raises:
-        InputError: another suffix, or a folder that cannot be written to.
+        InputError: another suffix, or the file cannot be written.
     """
     if file.suffix not in SUFFIXES:
         raise InputError(f"{file}: expected a file name that ends in {' or '.join(SUFFIXES)}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    except OSError as error:
-        raise InputError(f"{file}: cannot be written: {error.strerror}") from error
-    os.close(descriptor)
-    try:
-        if file.suffix == ".csv":
-            Path(temporary).write_text(to_csv(rows), encoding="utf-8", newline="")
-        else:
-            _write_parquet(rows, Path(temporary))
-        os.replace(temporary, file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    atomic_files.write(file, to_csv(rows).encode() if file.suffix == ".csv" else _to_parquet(rows))
 
 
 def to_csv(rows: Sequence[dict[str, Any]]) -> str:
@@ -49,12 +34,14 @@ def to_csv(rows: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _write_parquet(rows: Sequence[dict[str, Any]], file: Path) -> None:
+def _to_parquet(rows: Sequence[dict[str, Any]]) -> bytes:
     import pyarrow
     import pyarrow.parquet
 
+    content = io.BytesIO()
     columns = {name: _one_type([row[name] for row in rows]) for name in rows[0]} if rows else {}
-    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    pyarrow.parquet.write_table(pyarrow.table(columns), content)
+    return content.getvalue()
 
 
 def _one_type(values: list[Any]) -> list[Any]:

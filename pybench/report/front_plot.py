@@ -38,7 +38,7 @@ _LIMIT, _FAINT, _STEPS, _BAR = "#B00020", "#777777", "#C0C0C0", "#444444"
 
 
 def check_suffix(file: Path) -> None:
-    """Whether a picture can have this name.
+    """Refuse a file name that a picture cannot have.
 
     Raises:
         InputError: it ends in something else than ``SUFFIXES``.

@@ -15,6 +15,7 @@ from pybench.gate.explain import explain
 from pybench.gate.instructions import describe
 from pybench.gate.rule import CaseResult, Verdict, exit_code
 from pybench.machine.environment import environment
+from pybench.report.markdown import pipe_table
 
 _HEADINGS = ("case", "base", "head", "head / base", "95 % interval", "verdict")
 _STYLES = {Verdict.passed: "green", Verdict.faster: "green", Verdict.noisy: "yellow", Verdict.new: "yellow"}
@@ -27,7 +28,7 @@ def print_gate(console: Console, gated: Comparison) -> None:
         table.add_column(name, justify="left" if name in ("case", "verdict") else "right")
     for result in gated.results:
         *cells, verdict = _row(gated, result)
-        table.add_row(*cells, Text(verdict, style=_STYLES.get(result.verdict, "bold red")))
+        table.add_row(*map(Text, cells), Text(verdict, style=_STYLES.get(result.verdict, "bold red")))
     console.print(table)
     for line in sentences(gated):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -35,8 +36,8 @@ def print_gate(console: Console, gated: Comparison) -> None:
 
 def to_markdown(gated: Comparison) -> str:
     """The same, for the summary of a pull request."""
-    lines = [_HEADINGS, ("---", *["---:"] * 4, "---"), *(_row(gated, result) for result in gated.results)]
-    table = ["| " + " | ".join(line) + " |" for line in lines]
+    rows = [_row(gated, result) for result in gated.results]
+    table = pipe_table(_HEADINGS, rows, texts=(0, len(_HEADINGS) - 1))
     items = [f"- {' '.join(line.split())}" for line in sentences(gated)]
     return "\n".join([f"### {_title(gated)}", "", *table, "", *items])
 

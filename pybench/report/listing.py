@@ -1,4 +1,4 @@
-"""Lists of named things: aligned columns on a terminal, tab-separated lines where a program reads, or JSON."""
+"""Lists of named things: aligned columns on a terminal, tab-separated lines where a program reads."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _STYLES = {"ok": "green", "unavailable": "yellow", "missing": "yellow", "warning
 
 
 def print_rows(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints rows under the names of all their columns; elsewhere than on a terminal one line each, with tabs, so that
-    they can be cut and searched."""
+    """Prints rows under the names of all their columns. Where the output is not a terminal, each row is one line with
+    tabs between its values, for tools such as ``cut`` and ``grep``."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     texts = [[_text(row.get(name)) for name in names] for row in rows]
     if not console.is_terminal:

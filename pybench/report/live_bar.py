@@ -11,14 +11,14 @@ from rich.text import Text
 
 
 class LiveBar:
-    """A context manager that shows the bar. Who follows a run or a search derives from it.
+    """A context manager that shows the bar. Classes that follow a run or a search derive from it.
 
     Args:
-        console: of which a terminal shows the bar.
+        console: shows the bar if it is a terminal.
         name: what is counted, in front of the bar.
         total: how many there are.
-        columns: behind the time elapsed.
-        fields: what the columns read of the bar, with their first values.
+        columns: further columns, after the elapsed time.
+        fields: values that the columns show, as they are at the start.
     """
 
     def __init__(self, console: Console, name: str, total: int, *columns: ProgressColumn, **fields: Any) -> None:

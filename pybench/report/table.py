@@ -53,7 +53,7 @@ def print_results(console: Console, results: Sequence[Result], metrics: Sequence
 
 
 def save_svg(results: Sequence[Result], file: Path, width: int = 100, metrics: Sequence[str] = ()) -> None:
-    """Saves the tables as a picture of a terminal that is ``width`` characters wide."""
+    """Saves the tables as a picture of a terminal ``width`` characters wide, as the one in the README."""
     with Path(os.devnull).open("w") as nowhere:
         console = Console(record=True, width=width, file=nowhere, force_terminal=True, color_system="truecolor")
         print_results(console, results, metrics)
@@ -146,7 +146,7 @@ def method_table(summary: Summary) -> Table:
     for row in summary.methods:
         means = [summary.means[row.column.key, metric] for metric in summary.metrics]
         texts = [*((str(cell), cell.mark) for cell in means), *measured(row, fastest)]
-        table.add_row(row.column.label, *(_marked(text, mark) for text, mark in texts))
+        table.add_row(Text(row.column.label), *(_marked(text, mark) for text, mark in texts))
     return table
 
 
@@ -185,9 +185,9 @@ def _category_table(summary: Summary, block: Block) -> Table:
     for lines in headers:
         names, metrics = lines[:-2], lines[-2:]
         heading = "\n".join([*names, *[""] * (tallest - len(lines)), *metrics])
-        table.add_column(heading, min_width=block.column_width, no_wrap=True)
+        table.add_column(Text(heading), min_width=block.column_width, no_wrap=True)
     for category in summary.categories:
-        table.add_row(category, *row_texts(summary, block, category))
+        table.add_row(Text(category), *row_texts(summary, block, category))
     table.add_section()
     means = [[summary.means[column.key, metric] for metric in block.metrics] for column in block.columns]
     table.add_row("mean", *(cells_text(cells, block) for cells in means))

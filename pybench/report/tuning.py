@@ -1,4 +1,4 @@
-"""The progress of a search, a line per candidate, and its result: the candidates that nothing else beats."""
+"""The progress of a search, a line per candidate, and its result: the defaults and the Pareto front."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def in_words(params: Mapping[str, Any]) -> str:
 
 def _table(prepared: Prepared, search: Search, shown: list[Candidate]) -> Table:
     spec, mark = prepared.plan.specs[0], _mark(prepared)
-    title = f"{prepared.name}: {spec.method}, what nothing else beats{mark}"
+    title = f"{prepared.name}: {spec.method}, the defaults and the Pareto front{mark}"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
     table.add_column("sample")
     for metric in search.settings.metrics:

@@ -50,7 +50,7 @@ class Store:
         Several outcomes are written to the disk together, which takes about as long as one.
 
         Raises:
-            InputError: the disk is full, or cannot be written for another reason.
+            InputError: the disk is full, or cannot be written for another reason; or an older record cannot be read.
         """
         records: dict[Path, Record] = {}
         beside: dict[Path, bytes] = {}

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pybench import registry
 from pybench.backbones import feature_cache
 from pybench.images.loading import fingerprint
-from pybench.planning import strict_yaml
 from pybench.planning.plan import Plan
 from pybench.records import Record
 from pybench.results.store import Store
 from pybench.run.representatives import Representatives
 from pybench.spec import TrialSpec
 from pybench.trial import fitted_states
+from pybench.trial.build_method import class_and_parameters
 from pybench.trial.code_version import code_version
 from pybench.trial.job import Job
 from pybench.trial.samples import check_samples, load_samples
-from pybench.types import Dataset, InputError, Method
+from pybench.types import Dataset, InputError
 
 
 class JobFactory:
@@ -96,9 +96,9 @@ class JobFactory:
     def _assets_of(self, spec: TrialSpec) -> dict[str, str]:
         identity = spec.model_dump_json(include={"method", "params"})
         if identity not in self._assets:
-            cls: type[Method] = registry.load("method", spec.method)
+            cls, params = class_and_parameters(spec)
             try:
-                self._assets[identity] = cls.prepare(strict_yaml.validate(cls.Params, spec.params))
+                self._assets[identity] = cls.prepare(params)
             except InputError as error:
                 raise InputError(f"{spec.method}: {error}") from error
         return self._assets[identity]

@@ -76,6 +76,7 @@ def plan_of_run(store: Store, profile: str | None, filters: dict[str, str], data
     """A plan of a run's trials that ended well, to measure them.
 
     Args:
+        store: the run.
         profile: decides how long is measured; None takes the trials' own.
         filters: as for ``results.flat.filtered``.
         data_root: folder that holds one folder per dataset.

@@ -40,7 +40,7 @@ class Listener(MeasureListener, Protocol):
 def run(plan: Plan, store: Store, executor: Executor, *, force: bool, listener: Listener) -> list[Result]:
     """Run what the store does not hold yet (everything with ``force``), and return the results of the whole plan.
 
-    Only this process writes records, and the listener hears of each when it is on the disk, so a run that is
+    Only this process writes records, and the listener is called when a record is on the disk, so a run that is
     interrupted goes on where it stopped. The executor is not closed.
 
     Raises:

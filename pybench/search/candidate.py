@@ -1,4 +1,4 @@
-"""A candidate: parameters that a search tries, and what came of them."""
+"""A candidate: parameters that a search tries, and their results."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ State = Literal["complete", "stopped", "failed", "refused"]
 
 @dataclass
 class Candidate:
-    """Parameters that are tried, and their values.
+    """Parameters that are tried, and their results.
 
     Candidate number 1 has the method's defaults. A ``stopped`` candidate was left at a rung because others did better
     there; a ``refused`` one is a combination that the method does not accept. ``changes`` are the parameters that are
     searched, ``params`` all of them. ``rungs`` are values of the first metric at shares of the budget, ``values`` those
-    of all metrics at the whole budget; both are means over the trials. ``measured`` holds the quantities of
-    ``constraints.QUANTITIES``; it is empty if latency was not measured. ``keys`` are those of the trials.
+    of all metrics at the whole budget; both are means over the trials, as in the records. ``measured`` holds the
+    quantities of ``constraints.QUANTITIES``, the largest over the trials; it is empty if latency was not measured.
+    ``keys`` are those of the trials.
     """
 
     number: int

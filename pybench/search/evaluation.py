@@ -1,4 +1,4 @@
-"""Values candidates: runs the trials of each, and takes the means of their metrics and what was measured."""
+"""Evaluates candidates: runs the trials of each; takes means of the metrics and the largest latency and memory."""
 
 from __future__ import annotations
 
@@ -42,11 +42,12 @@ class Evaluation:
         self._model = method.Params
 
     def evaluate(self, candidates: Sequence[Candidate], share: float, latency: LatencyProtocol | None = None) -> None:
-        """Run candidates with a share of their budget, and give each its values, or ``failed`` and the reason.
+        """Run candidates with a share of their budget. Sets the ``values`` of each, or its state ``failed`` and reason.
 
         Args:
+            candidates: they are changed in place.
             share: of the budget, above 0 and up to 1.
-            latency: how latency is measured, which then gives each its ``measured``; None does not measure it.
+            latency: how latency is measured, which sets ``measured``; None does not measure it.
 
         Raises:
             InputError: data or weights are missing.
@@ -57,7 +58,7 @@ class Evaluation:
                 _take_latencies(candidate, results)
 
     def measure(self, candidates: Sequence[Candidate], latency: LatencyProtocol) -> None:
-        """Measure the latency of complete candidates; one whose measurement fails stays without.
+        """Measure the latency of complete candidates; the ``measured`` of one whose measurement fails stays empty.
 
         Raises:
             InputError: data or weights are missing.
@@ -109,7 +110,7 @@ class Evaluation:
 
 
 def _take_latencies(candidate: Candidate, results: Sequence[Result]) -> None:
-    """What was measured; a candidate fails if that failed, because it cannot be held against the constraints."""
+    """Sets ``measured``; without a latency a candidate fails, because it cannot be compared with the constraints."""
     failures = [result.latency_failure for result in results if result.latency_failure is not None]
     if failures:
         candidate.state, candidate.reason = "failed", f"latency: {failures[0].status}: {failures[0].reason}"

@@ -1,7 +1,7 @@
 """Successive halving: candidates are tried with a share of their budget first, and only the best of them go on.
 
 The rule is that of ASHA (Li et al. 2020, arXiv:1810.05934): a candidate goes on from a rung if it is among the best
-third of all that have reached the rung so far.
+third (rounded up) of all that have reached the rung so far.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Halving:
 
     Args:
         shares: of the budget, one for each rung; none if the method has no budget to share.
-        higher_is_better: the way of the metric.
+        higher_is_better: whether a larger value of the metric is better.
     """
 
     def __init__(self, shares: Sequence[float], *, higher_is_better: bool) -> None:
@@ -27,7 +27,7 @@ class Halving:
         self._values: list[list[float]] = [[] for _ in shares]
 
     def add(self, rung: int, value: float) -> None:
-        """A candidate has reached a rung, with this value of the metric."""
+        """Note that a candidate has reached a rung, with this value of the metric."""
         self._values[rung].append(self._sign * value)
 
     def goes_on(self, rung: int, value: float) -> bool:

@@ -1,4 +1,4 @@
-"""What a search writes beside its records: ``search.json``, the whole of it, and a suite with the best parameters."""
+"""What a search writes beside its records: ``search.json`` with all candidates, and a suite of the best parameters."""
 
 from __future__ import annotations
 

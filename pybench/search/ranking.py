@@ -1,4 +1,4 @@
-"""Which candidates of a search meet the constraints, which of them is best, and which nothing else beats."""
+"""Which candidates of a search meet the constraints, which of them is best, and which are on the Pareto front."""
 
 from __future__ import annotations
 

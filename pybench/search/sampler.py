@@ -1,4 +1,4 @@
-"""The sampler: proposes parameters and learns from what came of them (Optuna's TPE, seeded)."""
+"""The sampler: proposes parameters and learns from their results (Optuna's TPE, seeded)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Sampler:
         return {name: part.draw(name, trial) for name, part in self._space.items()}
 
     def propose_defaults(self, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The same with the values of ``params``, from which the sampler learns if they lie in its space."""
+        """The searched parameters of ``params``; the sampler learns from them if they lie in its space."""
         changes = {name: params[name] for name in self._space}
         if all(changes[name] in part for name, part in self._space.items()):
             self._study.enqueue_trial({name: part.encoded(changes[name]) for name, part in self._space.items()})

@@ -1,9 +1,9 @@
-"""The search: a seeded sampler proposes candidates, trials on validation data value them, budgets grow with promise.
+"""The search: a seeded sampler proposes candidates, trials evaluate them, and only the best get their whole budget.
 
 A candidate is as many ordinary trials as the plan has of categories and seeds, run by the main loop: each has a key and
-a record, and the store is all the memory that a search has. Started again, it draws the same candidates and finds those
-that are finished. So that this holds on any executor, candidates are proposed in batches of a fixed size, and the
-sampler learns from a batch in the order in which it was proposed, whichever trial ends first.
+a record, and the store is the only state of a search. Started again, a search proposes the same candidates and finds
+the records of those that are finished. So that this holds on any executor, candidates are proposed in batches of a
+fixed size, and the sampler learns from a batch in the order in which it was proposed, whichever trial ends first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pybench.search.settings import Settings
 from pybench.trial.samples import labels_read
 from pybench.types import Method
 
-# Of each candidate, where there are constraints.
+# How the latency of each candidate is measured if there are constraints.
 _MEASUREMENT = LatencyProtocol(calls=128, seconds=5, processes=1, batch_sizes=())
 
 

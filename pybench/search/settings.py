@@ -1,4 +1,4 @@
-"""What is asked of a search."""
+"""The settings of a search, as the user gives them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pybench.results.constraints import Constraint
 
 @dataclass(frozen=True)
 class Settings:
-    """The request of a search.
+    """What a user asks of a search.
 
     ``metrics`` are the objectives, the first of them decides which candidate is best. ``candidates`` is how many are
     tried, ``batch`` how many of them at once, ``seed`` the sampler's.

@@ -2,7 +2,8 @@
 
 A range test on one batch (Smith, Cyclical Learning Rates for Training Neural Networks, WACV 2017, Sec. 3.3) is cheaper,
 but it sees neither other batches nor what a rate does to a loss that refers to earlier steps: the rates that it found
-for the backbone ``adapted`` lay two orders of magnitude apart between seeds of the same images (docs/results).
+for the backbone ``adapted`` lay two orders of magnitude apart between seeds of the same images
+(docs/results/backbones.md).
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ class _Run:
                 part.load_state_dict(state[name])
             self.log = Training(**state["log"])
             self.log.resumed_at.append(self.log.steps)
-        except Exception as error:
+        except Exception as error:  # what a damaged file, or the state of another network, raises has no common base
             what = str(error).partition("\n")[0]
             raise TrainingError(f"{self._file}: cannot go on from this checkpoint ({what}); delete it") from error
 

@@ -44,7 +44,8 @@ def perlin_mask(size: int, random: np.random.Generator, *, threshold: float = 0.
         mask = noise > threshold
         if mask.any():
             return mask
-    return noise >= noise.max() / 2
+    top = noise.max()
+    return noise >= torch.minimum(top / 2, top)  # half of a negative top would be above it
 
 
 def _turned(noise: Tensor, degrees: float) -> Tensor:

@@ -14,7 +14,7 @@ from pybench.images.loading import DecodedImages, fingerprint
 from pybench.training.procedural_textures import procedural_texture
 from pybench.types import InputError, Sample
 
-_KEPT_PICTURES = 256  # decoded pictures of a folder that stay in memory, at most about 1 MB each at 256 pixels
+_KEPT_PICTURES = 256  # decoded pictures of a folder that stay in memory, about 3 MB each for textures of 256 pixels
 
 
 class Textures:

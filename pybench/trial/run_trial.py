@@ -19,11 +19,10 @@ from pybench.metrics.evaluation.bootstrap import bootstrap_interval
 from pybench.metrics.evaluation.curves import curves
 from pybench.metrics.evaluation.evaluate import by_defect_type, evaluate
 from pybench.ops import dispatch
-from pybench.planning import strict_yaml
 from pybench.records import Attempt, Outcome, now
 from pybench.spec import TrialSpec
 from pybench.trial import fitted_states
-from pybench.trial.build_method import build_method
+from pybench.trial.build_method import build_method, unsupported
 from pybench.trial.failures import status_and_reason
 from pybench.trial.held_out import held_out_scores
 from pybench.trial.job import Job
@@ -32,7 +31,7 @@ from pybench.trial.phase_timer import PhaseTimer
 from pybench.trial.predictions import Predictions, predict_all
 from pybench.trial.samples import TrialData, load_samples
 from pybench.trial.worst_examples import WorstExamples
-from pybench.types import Evaluation, InputError, Method
+from pybench.types import Evaluation, InputError
 
 
 def run_trial(job: Job) -> Outcome:
@@ -62,7 +61,7 @@ def _try(job: Job) -> Outcome:
 def _run(job: Job, started: str) -> Outcome:
     timer = PhaseTimer()
     peak_memory.reset_peak_memory()
-    if reasons := _unsupported(job.spec):
+    if reasons := unsupported(job.spec):
         return Outcome(job.record("skipped", started, reason="; ".join(reasons)))
     samples = _samples(job)
     with dispatch.record() as backends, feature_cache.opened(timer.spend) as features:
@@ -94,12 +93,6 @@ def _run(job: Job, started: str) -> Outcome:
         provenance={**method.provenance(), **features.provenance()},
     )
     return Outcome(record, _arrays(evaluation, predictions), worst.png())
-
-
-def _unsupported(spec: TrialSpec) -> list[str]:
-    """Why the method cannot run with these parameters on this device; empty where it can."""
-    cls: type[Method] = registry.load("method", spec.method)
-    return cls.unsupported(strict_yaml.validate(cls.Params, spec.params), spec.resources.device)
 
 
 def _samples(job: Job) -> TrialData:

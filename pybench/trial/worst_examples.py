@@ -56,6 +56,7 @@ class _Example:
 
     @property
     def wrongness(self) -> float:
+        """How wrong the score is for the label; larger is worse."""
         return -self.score if self.sample.label else self.score
 
 

@@ -1,4 +1,4 @@
-"""A latency that is measured under Ray beside a busy process that is not pybench's says so."""
+"""A latency that is measured under Ray beside a busy process of somebody else is flagged."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ def test_a_measurement_has_its_machine_alone(
     ]
     try:
         for driver in drivers:
-            _, said = driver.communicate(timeout=240)
-            assert driver.returncode == 0, said
+            _, errors = driver.communicate(timeout=240)
+            assert driver.returncode == 0, errors
     finally:
         for driver in drivers:
             driver.kill()

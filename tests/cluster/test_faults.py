@@ -111,7 +111,7 @@ class Driver:
         return ended == 0
 
     def acknowledged(self) -> dict[tuple[str, int], str]:
-        """Trials that the user was told of: category and seed, and the image AUROC that was said."""
+        """Trials that were printed for the user: category and seed, and the image AUROC as printed."""
         lines = LINE.findall(self.log.read_text())
         return {(category, int(seed)): value for category, seed, value in lines}
 
@@ -147,20 +147,20 @@ def test_nothing_acknowledged_is_lost(
             if driver.acknowledged() and kills.total() < KILLS:
                 missing = [name for name in deeds if not kills[name]]
                 name = nemesis.choice(missing or ["worker", "worker", "worker", "driver"])
-                told = driver.acknowledged()
+                acknowledged = driver.acknowledged()
                 kills[name] += deeds[name](nemesis)
                 stored = by_name([result.record for result in Store(out / "tiny").results()])
-                assert told.keys() <= stored.keys(), f"lost after the {name} was killed"
+                assert acknowledged.keys() <= stored.keys(), f"lost after the {name} was killed"
     finally:
         driver.process.kill()
         driver.process.wait()
     print(f"killed {dict(kills)}; the driver was started {driver.starts} times")
     assert all(kills[name] for name in deeds), f"not everything was killed: {kills}"
-    told = driver.acknowledged()
+    acknowledged = driver.acknowledged()
     results = [result.record for result in Store(out / "tiny").results()]
     stored = by_name(results)
     assert len(results) == len(stored) == 2 * SEEDS
-    assert told.keys() == stored.keys()
+    assert acknowledged.keys() == stored.keys()
     registry.add_plugins(plugins)
     planned = plan(*load_suite(str(suite)), profile="paper", data_root=data_root)
     calm = run(planned, Store(tmp_path / "calm"), InlineExecutor(), force=False, listener=Quiet())
@@ -168,4 +168,4 @@ def test_nothing_acknowledged_is_lost(
     for name, record in stored.items():
         assert record.status == "ok"
         assert record.metrics == expected[name].metrics
-        assert f"{100 * (record.metrics['image_auroc'] or 0):.1f}" == told[name]
+        assert f"{100 * (record.metrics['image_auroc'] or 0):.1f}" == acknowledged[name]

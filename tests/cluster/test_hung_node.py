@@ -26,7 +26,7 @@ ray_cluster = pytest.importorskip("ray.cluster_utils")
 QUICKLY = {"health_check_period_ms": 500, "health_check_timeout_ms": 1000, "health_check_failure_threshold": 3}
 
 
-class Frost:
+class Freezer:
     """Freezes a node, its workers first, as soon as two trials have begun; then lets trials come to their end."""
 
     def __init__(self, node: Any, underway: Path, marker: Path) -> None:
@@ -34,7 +34,7 @@ class Frost:
         self.underway, self.marker = underway, marker
         self.frozen: list[int] = []
 
-    def fall(self) -> None:
+    def freeze(self) -> None:
         while len(list(self.underway.glob("*/progress"))) < 2:
             time.sleep(0.05)
         children = Path(f"/proc/{self.raylet}/task/{self.raylet}/children").read_text().split()
@@ -43,8 +43,8 @@ class Frost:
             self.frozen.append(process)
         self.marker.touch()
 
-    def clear(self) -> None:
-        """What is frozen does not notice that the cluster has ended."""
+    def kill(self) -> None:
+        """Frozen processes do not notice that the cluster has ended."""
         for process in self.frozen:
             os.kill(process, signal.SIGKILL)
 
@@ -68,13 +68,13 @@ def test_a_hung_node_is_given_up(
     marker, store = tmp_path / "marker", Store(tmp_path / "run")
     overrides = {"waits.marker": str(marker)}
     planned = plan(*load_suite(str(suite)), profile="paper", data_root=data_root, overrides=overrides)
-    frost = Frost(hung, store.progress_folders, marker)
-    threading.Thread(target=frost.fall, daemon=True).start()
+    freezer = Freezer(hung, store.progress_folders, marker)
+    threading.Thread(target=freezer.freeze, daemon=True).start()
     try:
         with closing(RayExecutor(cluster.address)) as executor:
             results = run(planned, store, executor, force=False, listener=Quiet())
     finally:
-        frost.clear()
+        freezer.kill()
     assert [result.record.status for result in results] == ["ok"] * 6
     (lost,) = (attempt for result in results for attempt in result.record.attempts)
     assert "NodeDiedError" in lost.reason

@@ -162,9 +162,9 @@ def test_a_node_with_other_sources_is_refused_by_name(
     finally:
         registry._entry_points.cache_clear()
     assert [(outcome.record.status, outcome.record.attempts) for outcome in outcomes] == [("ok", [])] * 4
-    told = [record.message for record in caplog.records if "is refused" in record.message]
-    assert len(told) == 1
-    assert "what it has of foreign_difference and pybench is not what the driver has" in told[0]
+    warnings = [record.message for record in caplog.records if "is refused" in record.message]
+    assert len(warnings) == 1
+    assert "its sources of foreign_difference or of pybench differ from the driver's" in warnings[0]
 
 
 def test_where_all_nodes_are_refused_the_run_ends(

@@ -96,7 +96,7 @@ def test_a_trial_that_hangs_is_stopped(cluster: RayExecutor, make_plan: Callable
     for category in ("lid", "plate"):
         record = found[f"{category}/hangs"]
         assert record.status == "timeout"
-        assert record.reason == "took longer than 0.15 minutes; its last words: half way"
+        assert record.reason == "took longer than 0.15 minutes; it reported last: half way"
         assert record.started < record.finished
         assert not record.attempts
         assert found[f"{category}/difference"].status == "ok"

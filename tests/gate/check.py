@@ -1,4 +1,4 @@
-"""Does the gate cry wolf, and does it find what it should? `make gate-check`, half an hour on two cores.
+"""Does the gate pass identical code, and does it find what is slower? `make gate-check`, half an hour on two cores.
 
 In a clone of this repository, beside a process that uses a core in bursts: 20 gates of identical code, 10 with a
 slow-down of 20 % planted in one op, 10 with one of 10 %, both beside two ops that must not be named. Prints what each

@@ -3,8 +3,8 @@
     python tests/scale/measure.py --trials 2000
 
 A trial that does nothing is one whose method says that it cannot run: it takes every step of a trial's way (planned,
-sent to a worker under the node's lock, returned, committed to the disk, told) and is computed by nobody. Printed are,
-in this run: Ray's time for an empty task in a window as wide as the executor's, pybench's time for a trial, what the
+sent to a worker under the node's lock, returned, committed to the disk, reported) and computes nothing. It prints, for
+this run: Ray's time for an empty task in a window as wide as the executor's, pybench's time for a trial, what the
 driver's memory grows by from the 1,000th to the last, how long a run that was stopped half-way takes to go on, and how
 soon a suite of a million trials starts its first.
 """
@@ -40,7 +40,7 @@ METHOD = '''
 from pybench.types import Citation, Method, MethodParams
 
 class Idle(Method):
-    """Does nothing, and says so."""
+    """Does nothing: no parameters are supported."""
 
     name, Params, paper = "idle", MethodParams, Citation("none", "none", 2026)
 
@@ -69,7 +69,7 @@ latency: null
 
 
 class Stopped(Exception):
-    """What a listener ends a run with."""
+    """A listener raises it to end a run."""
 
 
 class Watch:
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def measure(folder: Path, planned: Callable[[int], Plan], executor: Executor, count: int) -> dict[str, float]:
-    """All figures; times in milliseconds or seconds, as they are called."""
+    """All figures; times in milliseconds or seconds, as their names say."""
     watch = Watch(stop_at=200)
     stopped(planned(400), Store(folder / "warm"), executor, watch)
     empty_before = empty_task_ms(min(count, 2000))

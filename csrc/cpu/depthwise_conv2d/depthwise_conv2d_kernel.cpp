@@ -7,11 +7,11 @@ namespace pybench {
 namespace {
 
 constexpr int kLanes = PYBENCH_LANES;
-// Outputs whose sums are held in registers at a time. Fewer than eight leave the latency of two multiply-adds a cycle
-// uncovered; the wider a tile, the more of its steps along a border are for a part of it.
+// Size of a tile: outputs whose sums are in registers at a time. Fewer than eight sums do not hide the latency of two
+// multiply-adds per cycle. The wider a tile, the more of its steps at a border compute only a part of it.
 constexpr int kTileHeight = PYBENCH_LANES == 16 ? 4 : 3;
 constexpr int kTileWidth = 4;
-// All tiles of some output rows go through so much of both planes before they go on: it stays in the first-level cache.
+// So much of both planes is used for all tiles of some output rows before the next block: it stays in the L1 cache.
 constexpr int64_t kBlockBytes = 16 << 10;
 
 typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
@@ -44,9 +44,9 @@ inline __attribute__((always_inline)) void step(const float* a, const float* b, 
   }
 }
 
-// Two steps at once: each vector of b is loaded for both. What looks like detours is for the compiler: it must not
-// compute each address anew (the asm hides how the rows of b are related), nor load a vector twice because the second
-// load fits into an instruction (volatile), nor keep vectors for the next two steps, for which there are no registers.
+// Two steps at once: each vector of b is loaded for both. The asm and the volatile are for the compiler. It must not
+// compute each address again (the asm hides how the rows of b are related), not load a vector twice because the second
+// load fits into an instruction (volatile), and not keep vectors for the next two steps: there are no registers left.
 template <int Height, int Width>
 inline __attribute__((always_inline)) void two_steps(const float* a, const float* b, int64_t b_step,
                                                      Vec (&sums)[Height][Width]) {

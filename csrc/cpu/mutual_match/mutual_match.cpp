@@ -25,7 +25,7 @@ struct Window {
 
 float nan_max(float a, float b) { return a > b || std::isnan(a) ? a : b; }
 
-bool is_nan(float) { return false; }  // sums and maxima carry a NaN by themselves
+bool is_nan(float) { return false; }  // sums and maxima keep a NaN without this
 bool is_nan(Pair word) { return word.even == kNotANumber; }
 
 // Positions and channels at a time: a block of either is one cache line of floats.

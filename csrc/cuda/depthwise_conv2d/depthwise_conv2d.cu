@@ -1,13 +1,14 @@
-// The one kernel of depthwise_conv2d: images are correlated with filters, and where a filter leaves the image there is
-// nothing. Forward, the filters are the kernels, and the outputs have the size of the images. For the gradient of the
-// kernels, the filters are the gradients of the output, one for each image and of its size, and the outputs have the
-// size of the kernels and are sums over images.
+// The kernel of depthwise_conv2d, for the convolution and for its gradient: images are correlated with filters, without
+// products outside the image. For the convolution, the filters are the kernels, and the outputs have the size of the
+// images. For the gradient of the kernels, the filters are the gradients of the output, one for each image and of its
+// size, and the outputs have the size of the kernels and are sums over images.
 //
-// A thread has a strip of outputs beside each other. It goes over the rows of the filter that meet the image, and in each
-// along the taps: a window of the image's row slides over registers, so that 64 products need four reads of shared memory,
-// 16 bytes each. Neighbouring threads have strips below each other, and rows of shared memory lie at an odd number of
-// 16 bytes, so that eight threads read from all banks. A block has a tile of outputs, of several channels where images are
-// small, and brings the tile of the image and a chunk of the filter into shared memory, one chunk after the other.
+// A thread computes a strip of outputs side by side. It loops over the rows of the filter that overlap the image, and
+// in each row over the taps. A window of the image's row moves through registers, so that 64 products need four reads
+// of shared memory, 16 bytes each. Neighbouring threads have strips below each other, and the pitch of rows in shared
+// memory is an odd multiple of 16 bytes, so that eight threads read from all banks. A block computes a tile of outputs,
+// of several channels if images are small. It copies the tile of the image and a chunk of the filter to shared memory,
+// chunk by chunk.
 
 #include "cuda/depthwise_conv2d/depthwise_conv2d.h"
 #include "cuda/shared/device.h"

@@ -41,7 +41,7 @@ constexpr int64_t kLargestWindow = 61;     // whose pixels fit into it
 constexpr int64_t kMostColumns = 1 << 28;  // and pixels, so that int counts them
 constexpr unsigned kAllLanes = 0xffffffff;
 
-// A block is [group, slices] warps; this is the number of a thread in it, anew each time.
+// The number of a thread in its block, computed again in each call. A block is [group, slices] warps.
 __device__ inline int thread_of_block() {
   const dim3 thread = thread_index_anew();
   return (thread.z * blockDim.y + thread.y) * kWarp + thread.x;

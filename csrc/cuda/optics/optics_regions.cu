@@ -1,5 +1,5 @@
-// Regions of OPTICS, a warp for each position: its lanes share what can be shared, the distances of an example to all
-// others above all; the extraction from the plot is left to one lane, while the other warps of the device go on.
+// Regions of OPTICS, a warp for each position. The lanes divide the work where they can, mainly over the distances of
+// an example to all others. One lane extracts the regions from the plot; meanwhile the other warps go on.
 
 #include "cuda/optics/optics.h"
 #include "cuda/optics/optics_warp.h"

@@ -1,5 +1,5 @@
 // Extraction of regions from the reachability plot of OPTICS (Ankerst et al. 1999, Fig. 19), by one thread. Labels are
-// those of csrc/cpu/optics/optics_xi.cpp, which says more; this one works on memory that it is given.
+// those of csrc/cpu/optics/optics_xi.cpp, which has more comments; this code works on memory that it is given.
 #pragma once
 
 #include "cuda/shared/device.h"

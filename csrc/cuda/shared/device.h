@@ -1,8 +1,8 @@
-// What kernels use of the device, and how they are launched.
+// Functions of the device that kernels use, and the launch of a kernel.
 //
-// Kernels are written in the names of the CUDA language (threadIdx, __syncthreads, __shfl_xor_sync) and the functions
-// below. A host compiler takes both from the tests' emulation (tests/cuda_on_host), so that the same source runs on the
-// CPU; hence no <<< >>>, no inline PTX and no static __shared__ arrays outside this file.
+// Kernels use the names of the CUDA language (threadIdx, __syncthreads, __shfl_xor_sync) and the functions below. In
+// the tests, both come from an emulation (tests/cuda_on_host), so that the same source runs on the CPU. Therefore
+// there is no <<< >>>, no inline PTX and no static __shared__ array outside this file.
 #pragma once
 
 #include <cstdint>
@@ -85,7 +85,7 @@ __device__ inline float2 unpack_halves(uint32_t pair) {
   return values;
 }
 
-// threadIdx, read where this stands: what follows from it is computed there too and holds no registers before.
+// threadIdx, read again at this place: what is computed from it is computed after it, and needs no registers before.
 __device__ inline dim3 thread_index_anew() {
   dim3 thread;
   asm volatile("mov.u32 %0, %%tid.x; mov.u32 %1, %%tid.y; mov.u32 %2, %%tid.z;"
@@ -105,12 +105,13 @@ struct Same {
   using Type = Value;
 };
 
-// Queues a kernel on a stream of the current device; `op` names it where that fails. An empty grid does nothing.
+// Queues a kernel on a stream of the current device. Throws std::runtime_error, which names `op`, if that fails. An
+// empty grid does nothing.
 template <typename... Parameters>
 void launch(const char* op, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, uint64_t stream,
             typename Same<Parameters>::Type... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-  constexpr size_t kUnasked = 48 << 10;  // more must be asked for
+  constexpr size_t kUnasked = 48 << 10;  // up to so much needs no request
   cudaError_t error = cudaSuccess;
   if (shared_bytes > kUnasked) {
     error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
@@ -121,7 +122,7 @@ void launch(const char* op, void (*kernel)(Parameters...), dim3 grid, dim3 block
                              reinterpret_cast<cudaStream_t>(stream));
   }
   if (error != cudaSuccess) {
-    cudaGetLastError();  // the next call shall not find it
+    cudaGetLastError();  // clears it: the next call must not report it
     throw std::runtime_error(std::string(op) + " could not be launched: " + cudaGetErrorString(error));
   }
 }

@@ -15,7 +15,7 @@ capitals::
         defects={"scratch": Defect(paint=defects.scratch()), "missing_mark": Defect(change="missing_mark")},
     )
 
-A structural defect is a painter of ``defects`` (or one of the file's own) upon a named region that ``draw`` returned,
+A structural defect is a painter of ``defects`` (or one of the file's own) on a named region that ``draw`` returned,
 ``body`` unless it names another. A logical defect is a ``change``: ``draw`` runs again on the same streams and draws
 that part otherwise, so take every random number from a stream named after its part. Light, exposure and sensor noise
 come afterwards and are the same with and without the defect; a mask holds the pixels that the defect changed visibly,
@@ -51,7 +51,7 @@ GOLDEN = 0.6180339887498949
 
 @dataclass(frozen=True)
 class Defect:
-    """A change of the drawing, a painter upon one of its regions, or both."""
+    """A change of the drawing, a painter on one of its regions, or both."""
 
     paint: Painter | None = None
     region: str = "body"

@@ -22,8 +22,11 @@ BURR = 0.10
 
 @dataclass(frozen=True)
 class Dent:
-    """Where the thread is damaged: centre along the axis and half length; upon the side -1 or 1 the share of its height
-    that is worn off (raised to a burr, where negative), upon the face (side 0) the brightness that the blow left."""
+    """Where the thread is damaged: its centre along the axis and half its length.
+
+    On a side (-1 or 1), ``amount`` is the share of the thread's height that is worn off; a negative one raises a burr.
+    On the face (side 0), it is the brightness of the damaged part.
+    """
 
     centre: float
     half: float

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 import torch
 from torch import Tensor
 
 from pybench.backbones.adaptation import Matching, adapt
 from pybench.backbones.adapted_network import LAYERS, AdaptedNetwork
 from pybench.backbones.filter_bank import CHANNELS, FilterBank
-from pybench.training import learning_rate
 from pybench.training.batches import Batch
 from pybench.training.budget import Budget
 from pybench.training.learning_rate import RATES
 from pybench.types import Context
 from tests.conformance.checks import Pictures
 from tests.unit.backbones.striped import GEOMETRY, SIZE, stripes
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder where trained networks are kept."""
-    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "adapted"
-
-
-@pytest.fixture(autouse=True)
-def _short_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search for a learning rate that takes no longer than what these tests train."""
-    monkeypatch.setattr(learning_rate, "_STEPS", 4)
 
 
 def matching() -> Matching:
@@ -60,8 +43,7 @@ def test_a_place_is_never_matched_with_its_own_image() -> None:
     torch.testing.assert_close(own, (other + 1e-4).log(), atol=1e-2, rtol=1e-3)
 
 
-def test_training_tells_anomalous_places_from_normal_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning_rate, "_STEPS", 24)
+def test_training_tells_anomalous_places_from_normal_ones() -> None:
     bank = matching()._bank
     torch.manual_seed(0)
     log, rate = adapt(

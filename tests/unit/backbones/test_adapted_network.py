@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 import torch
 
 from pybench.backbones.adapted_network import AdaptedNetwork
 from pybench.backbones.filter_bank import CHANNELS
-from pybench.training import learning_rate
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder where trained networks are kept."""
-    monkeypatch.setenv("PYBENCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "adapted"
-
-
-@pytest.fixture(autouse=True)
-def _short_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search for a learning rate that takes no longer than what these tests train."""
-    monkeypatch.setattr(learning_rate, "_STEPS", 4)
 
 
 def test_it_is_small() -> None:

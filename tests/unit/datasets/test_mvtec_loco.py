@@ -134,6 +134,11 @@ def test_errors_name_what_is_missing(loco: Path) -> None:
     (folder / "defects_config.json").write_text('[{"pixel_value": "white"}]')
     with pytest.raises(InputError, match=r"defects_config\.json: not a list of defects as in MVTec LOCO AD"):
         loco_split(loco, "test")
+    for threshold, relative in ((30, True), (float("nan"), False)):
+        config = [{"pixel_value": 255, "saturation_threshold": threshold, "relative_saturation": relative}]
+        (folder / "defects_config.json").write_text(json.dumps(config))
+        with pytest.raises(InputError, match=r"defects_config\.json: not a list .*\n0.*\n.*(at most 1, got 30|finite)"):
+            loco_split(loco, "test")
     (folder / "defects_config.json").unlink()
     with pytest.raises(InputError, match=r"defects_config\.json: cannot be read: No such file"):
         loco_split(loco, "test")

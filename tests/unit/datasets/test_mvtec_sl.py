@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from pybench.datasets.mvtec_sl import MvtecSl, SlOptions
 from pybench.types import InputError
@@ -51,6 +52,8 @@ def test_takes_single_images_and_refuses_what_is_not_there(mvtec: Path) -> None:
     assert sl_types(mvtec, "cable", pill=("color",))[2] == "structural/cable_swap"
     with pytest.raises(InputError, match=r"option `logical`: color/002 is no defect type below .*pill/test"):
         sl_types(mvtec, "pill", pill=("color/002",))
+    with pytest.raises(ValidationError, match="unknown category 'cabel'; did you mean 'cable'"):
+        SlOptions(logical={"cabel": ("cable_swap",)})
 
 
 def test_a_trial_on_sl(mvtec: Path, plugins: Path, tmp_path: Path) -> None:

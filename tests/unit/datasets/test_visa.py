@@ -52,6 +52,11 @@ def test_errors_name_what_is_missing(visa: Path) -> None:
     (visa / "candle/Data/Masks/Anomaly/000.png").unlink()
     with pytest.raises(InputError, match=r"Anomaly/000\.JPG: its mask is missing; looked for .*Masks/Anomaly/000\.png"):
         split(Visa, visa, "candle", "test")
-    file.write_text(file.read_text().replace("object,", "category,"))
+    text = file.read_text()
+    for wrong, label in (("pcb1,test,good,a.JPG,", "good"), ("pcb1,test", "")):
+        file.write_text(f"{text}{wrong}\n")
+        with pytest.raises(InputError, match=rf"1cls\.csv:10: the label is '{label}'; expected normal or anomaly"):
+            split(Visa, visa, "candle", "train")
+    file.write_text(text.replace("object,", "category,"))
     with pytest.raises(InputError, match=r"1cls\.csv: the columns are \['category', .*; expected object, split,"):
         split(Visa, visa, "candle", "train")

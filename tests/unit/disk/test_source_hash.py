@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,37 +11,40 @@ from pybench.disk.source_hash import installed_modules, modules_in, source_hash,
 from pybench.public import HOME
 
 
-def write(folder: Path, **files: str) -> Path:
-    """Writes modules; two underscores in a name stand for a slash, as in ``net__init`` for ``net/__init__.py``."""
-    for name, content in files.items():
-        path = folder / f"{name.replace('__', '/')}.py"
-        path = path.with_name("__init__.py") if path.name == "init.py" else path
+def write_package(folder: Path, files: dict[str, str]) -> Path:
+    """Writes files by path and content, an empty ``__init__.py`` in each folder that is given none, and ``unused.py``,
+    which no other file imports."""
+    for name, content in {"unused.py": "", **files}.items():
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
+        (path.parent / "__init__.py").touch()
     return folder
+
+
+def paths_below(folder: Path, files: Iterable[Path]) -> set[str]:
+    return {file.relative_to(folder).as_posix() for file in files}
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    return write(
-        tmp_path / "pybench",
-        init="",
-        maps="import numpy\n",
-        types="",
-        room__init="from pybench.room.first import something\n",
-        room__first="something = 1\n",
-        room__second="",
-        unused="",
-    )
+    files = {
+        "maps.py": "import numpy\n",
+        "types.py": "",
+        "room/__init__.py": "from pybench.room.first import something\n",
+        "room/first.py": "something = 1\n",
+        "room/second.py": "",
+    }
+    return write_package(tmp_path / "pybench", files)
 
 
 def found(package: Path, source: str) -> set[str]:
-    """Names of the files of the package that a plug-in with this source runs."""
+    """Paths of the files of the package that a plug-in with this source runs."""
     plugin = package.parent / f"plugin_{abs(hash(source))}.py"  # a file is read once in a process
     plugin.write_text(source)
     files = sources_of([plugin], modules_in("pybench", package))
     assert plugin in files
-    return {file.relative_to(package).as_posix() for file in files - {plugin}}
+    return paths_below(package, files - {plugin})
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,9 @@ def test_imports_for_type_checkers_do_not_count(package: Path) -> None:
 
 
 def test_relative_imports_are_followed(package: Path) -> None:
-    write(package, room__second="from . import first\nfrom ..maps import smooth\n", room__init="")
+    write_package(
+        package, {"room/second.py": "from . import first\nfrom ..maps import smooth\n", "room/__init__.py": ""}
+    )
     assert found(package, "import pybench.room.second") == {
         "maps.py",
         "room/__init__.py",
@@ -91,19 +97,10 @@ def test_a_public_name_leads_to_its_module(tmp_path: Path, name: str) -> None:
 
 
 def test_a_plugin_of_an_installed_package_counts_with_its_package(tmp_path: Path) -> None:
-    folder = write(
-        tmp_path / "detectors",
-        init="",
-        methods__init="",
-        methods__mine="from ..networks import net\nfrom detectors import loss\n",
-        networks__init="",
-        networks__net="",
-        loss="",
-        unused="",
-    )
-    files = sources_of([folder / "methods" / "mine.py"], {})
-    names = {file.relative_to(folder).as_posix() for file in files}
-    assert names == {
+    mine = "from ..networks import net\nfrom detectors import loss\n"
+    files = {"methods/mine.py": mine, "networks/net.py": "", "loss.py": ""}
+    folder = write_package(tmp_path / "detectors", files)
+    assert paths_below(folder, sources_of([folder / "methods" / "mine.py"], {})) == {
         "__init__.py",
         "loss.py",
         "methods/__init__.py",

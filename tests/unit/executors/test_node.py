@@ -28,16 +28,16 @@ def test_a_trial_is_sent_back_for_its_data_then_runs(job: Job, data_root: Path, 
 
 
 def test_other_sources_are_refused(job: Job) -> None:
-    told = node.trial(Order(replace(job, code_version="0" * 16), (), None, ()))
-    assert isinstance(told, Refused)
-    assert "not 0000000000000000" in told.reason
+    answer = node.trial(Order(replace(job, code_version="0" * 16), (), None, ()))
+    assert isinstance(answer, Refused)
+    assert "not 0000000000000000" in answer.reason
 
 
 def test_a_method_that_a_node_does_not_know_is_refused(job: Job) -> None:
     registry._plugin_folders.clear()
-    told = node.trial(Order(job, (), None, ()))
-    assert isinstance(told, Refused)
-    assert "unknown method 'difference'" in told.reason
+    answer = node.trial(Order(job, (), None, ()))
+    assert isinstance(answer, Refused)
+    assert "unknown method 'difference'" in answer.reason
 
 
 def test_checkpoints_stay_on_a_node_that_does_not_see_the_run(job: Job, cache: Path) -> None:

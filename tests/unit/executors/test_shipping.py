@@ -66,7 +66,7 @@ def test_a_worker_that_dies_leaves_no_part(files: dict[str, Path], tmp_path: Pat
     assert not list(cache.glob("*.partial"))
 
 
-def test_a_stream_that_ends_too_early_is_told(files: dict[str, Path], tmp_path: Path) -> None:
+def test_a_stream_that_ends_too_early_is_an_error(files: dict[str, Path], tmp_path: Path) -> None:
     contents = shipping.contents(files)
     with pytest.raises(InputError, match="ends too early"):
         shipping.unpack(contents, [b"1"], tmp_path / "cache")

@@ -20,16 +20,16 @@ import sys
 for number, total in enumerate([900, 110, 210, 40, 30, 50, 7], start=1):
     with open(f"{{out}}.{{number}}", "w") as file:
         file.write(f"version: 1\\nevents: Ir\\nfn=(1) f\\n1 5\\n\\ntotals: {{total}}\\n")
-print({said!r})
+print({printed!r})
 sys.exit({code})
 """
-SAID = '{{"level": "avx2", "file": "{file}", "counted": ["a", "b"], "failed": {{"c": "TypeError: another"}}}}'
+PRINTED = '{{"level": "avx2", "file": "{file}", "counted": ["a", "b"], "failed": {{"c": "TypeError: another"}}}}'
 
 
 def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, code: int = 0) -> Side:
     script = tmp_path / "bin" / "valgrind"
     script.parent.mkdir()
-    script.write_text(PRETENDED.format(python=sys.executable, said=SAID.format(file=file), code=code))
+    script.write_text(PRETENDED.format(python=sys.executable, printed=PRINTED.format(file=file), code=code))
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
     return Side("base", ("python",), tmp_path / "tree")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pybench.images.decoding import read_array
 from pybench.images.loading import read_image
 from pybench.types import InputError, Sample
 from tests.unit import pictures
@@ -237,3 +238,22 @@ def test_16_bit_png_with_transparent_colour_is_refused(tmp_path: Path) -> None:
     path = pictures.save_png16(tmp_path / "a.png", GREY16, pictures.PNG_GREY, extra=key)
     with pytest.raises(InputError, match="transparent colour"):
         image_of(path, alpha="white")
+
+
+def test_an_array_is_read_and_what_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(6).reshape(2, 3))
+    assert read_array(path).tolist() == [[0, 1, 2], [3, 4, 5]]
+    damaged = path.read_bytes()[:-1]
+    with path.open("wb") as file:
+        np.savez(file, masks=np.arange(6))
+    archive = path.read_bytes()
+    np.save(path, np.array([{}]), allow_pickle=True)
+    objects = path.read_bytes()
+    for content in (damaged, archive, objects, b"", b"text"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"a\.npy: cannot be read as a NumPy array"):
+            read_array(path)
+    path.unlink()
+    with pytest.raises(InputError, match=r"a\.npy: no such file"):
+        read_array(path)

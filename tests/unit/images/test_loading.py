@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pybench.images.loading import DecodedImages, fingerprint, read_mask
-from pybench.types import InputError, Sample, Warp
+from pybench.images.loading import DecodedImages, fingerprint, read_defects, read_mask
+from pybench.types import InputError, Sample, Saturation, Warp
 from tests.unit import pictures
 
 
@@ -92,6 +92,14 @@ def test_mask_of_another_size_names_both_sizes(tmp_path: Path) -> None:
     other = pictures.save(tmp_path / "n.png", np.full((1, 4), 255))
     with pytest.raises(InputError, match=r"m\.png: the mask is 4x2 pixels but .*n\.png is 4x1"):
         read_mask(anomalous(tmp_path, other, mask), (1, 4))
+
+
+def test_the_mask_of_another_size_is_named_among_those_of_several_defects(tmp_path: Path) -> None:
+    good = pictures.save(tmp_path / "good.png", [[0, 255, 255, 0]])
+    tall = pictures.save(tmp_path / "tall.png", np.full((2, 4), 255))
+    sample = anomalous(tmp_path, good, tall, saturations=(Saturation(255, 1, relative=True),))
+    with pytest.raises(InputError, match=r"tall\.png: the mask is 4x2 pixels but its image .*image\.png is 4x1"):
+        read_defects(sample, (1, 4))
 
 
 def test_missing_mask_is_named(tmp_path: Path) -> None:

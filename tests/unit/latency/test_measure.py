@@ -1,4 +1,4 @@
-"""Latencies are measured in fresh processes that load a fitted state; what goes wrong there is told, not raised."""
+"""Latencies are measured in fresh processes that load a fitted state; errors are returned, not raised."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_without_a_kept_state_it_is_fitted_and_then_kept(make_job: MakeJob) -> N
         ("hangs", 0.02, "timeout", "took longer than 0.02 minutes"),
     ],
 )
-def test_what_goes_wrong_is_told(make_job: MakeJob, method: str, minutes: float, status: str, reason: str) -> None:
+def test_errors_are_returned(make_job: MakeJob, method: str, minutes: float, status: str, reason: str) -> None:
     job = replace(make_job(method), minutes=minutes)
     found = measure.measure(job, QUICK)
     assert isinstance(found, LatencyFailure)

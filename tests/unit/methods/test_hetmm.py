@@ -15,15 +15,14 @@ from torch import Tensor
 
 from pybench.methods.hetmm import Hetmm, HetmmParams
 from pybench.types import Context
-from tests.conformance.checks import Pictures, pixel_auroc, plant
+from tests.conformance.checks import Pictures, pixel_auroc
+from tests.unit.methods.backbone_parts import PLANT, SETTINGS
 
-PLANT = plant()
 SMALL: dict[str, Any] = {"windows": (3, 3, 3)}
 
 
 def hetmm(**params: Any) -> Hetmm:
-    settings = {"backbone": "resnet18", "weights": "random", "image_size": 64, **params}
-    return Hetmm(HetmmParams(**settings), Context())
+    return Hetmm(HetmmParams(**{**SETTINGS, **params}), Context())
 
 
 @cache

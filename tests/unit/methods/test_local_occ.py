@@ -59,6 +59,10 @@ def test_defects_are_synthesized_only_where_asked_for(synthesize: bool, monkeypa
     assert damaged == ([4] if synthesize else [])
 
 
+def test_a_folder_of_textures_that_nothing_uses_need_not_be_there(tmp_path: Path) -> None:
+    fitted(align=False, synthesize=False, textures=str(tmp_path / "nothing"), **STEP)
+
+
 def test_augmentation_turns_and_shifts_what_is_trained_on() -> None:
     weights = [
         fitted(align=False, synthesize=False, augment=augment, **STEP).mapping[0].running_mean

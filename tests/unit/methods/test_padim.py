@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from scipy.spatial.distance import mahalanobis
 from torch import Tensor
 
-from pybench import registry
-from pybench.types import Context, Method
-from tests.conformance.checks import plant
-
-PLANT = plant()
-SETTINGS = {"backbone": "resnet18", "weights": "random", "image_size": 64}
-
-
-def method(name: str, **params: Any) -> Any:
-    cls: type[Method] = registry.load("method", name)
-    return cls(cls.Params(**{**SETTINGS, **params}), Context())
-
-
-def fitted(name: str, **params: Any) -> Any:
-    made = method(name, **params)
-    made.fit(PLANT.train)
-    return made
+from tests.unit.methods.backbone_parts import PLANT, fitted
 
 
 def test_padim_is_the_mahalanobis_distance_at_every_position() -> None:

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
+from pydantic import ValidationError
 
-from pybench import registry
-from pybench.types import Context, Method
-from tests.conformance.checks import plant
-
-PLANT = plant()
-SETTINGS = {"backbone": "resnet18", "weights": "random", "image_size": 64}
-
-
-def method(name: str, **params: Any) -> Any:
-    cls: type[Method] = registry.load("method", name)
-    return cls(cls.Params(**{**SETTINGS, **params}), Context())
-
-
-def fitted(name: str, **params: Any) -> Any:
-    made = method(name, **params)
-    made.fit(PLANT.train)
-    return made
+from pybench.methods.patchcore import PatchCoreParams
+from tests.unit.methods.backbone_parts import PLANT, fitted
 
 
 def test_patchcore_is_the_nearest_neighbour_in_its_bank() -> None:
@@ -47,3 +31,8 @@ def test_patchcore_reweights_by_the_neighbours_of_the_nearest_patch() -> None:
     weight = 1 - torch.exp(distances[worst, nearest]) / torch.exp(to_neighbours).sum()
     expected = float(weight * distances[worst, nearest])
     assert float(made.predict(image).scores) == pytest.approx(expected, rel=1e-3)
+
+
+def test_an_even_patch_has_no_centre_and_is_refused() -> None:
+    with pytest.raises(ValidationError, match="patch_size must be odd, got 4"):
+        PatchCoreParams(patch_size=4)

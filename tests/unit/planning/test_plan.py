@@ -64,6 +64,9 @@ def test_filters_keep_and_refuse(read: Callable[..., Any]) -> None:
     ]:
         with pytest.raises(InputError, match=message):
             planned(read(GOOD), filters=filters)
+    elsewhere = GOOD.replace("  quick:", "  quick:\n    categories: {mvtec_ad: [carpet]}")
+    with pytest.raises(InputError, match="no trial is left to run"):
+        planned(read(elsewhere))
 
 
 def test_a_method_without_randomness_runs_one_seed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Suites: strict files, messages that name file, line and key, and the trials they stand for."""
+"""Suites: what is wrong in one is named with file, line and key; profiles and other datasets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ from tests.unit.planning.suites import GOOD
     [
         ("title: My", "titel: My", "mine.yaml:2: titel: unknown key 'titel'; did you mean 'title'?"),
         ("    grid:", "    gird:", "mine.yaml:9: methods[0].gird: unknown key 'gird'; did you mean 'grid'?"),
-        ("title: My suite", "name: other", "mine.yaml:2: duplicate key 'name'; it stands already on line 1"),
         ("name: padim", "name: padmi", "mine.yaml:7: methods[0].name: unknown method 'padmi'; did you mean 'padim'?"),
         ("name: mvtec_ad", "name: mvtec", "mine.yaml:4: datasets[0].name: unknown dataset 'mvtec'"),
         ("bottle, cable", "botle", "mine.yaml:5: datasets[0].categories[0]: unknown category of mvtec_ad 'botle'"),
         ("      padim:", "      patchcore:", "mine.yaml:13: profiles.quick.methods.patchcore: unknown method"),
         ("title: My suite", "title: [1, 2]", "mine.yaml:2: title: Input should be a valid string"),
-        ("title: My suite", "title: 'open", "mine.yaml:"),
         ("[bottle, cable]", "[bottle, 3]", "mine.yaml:5: datasets[0].categories[1]: Input should be a valid string"),
-        ("title: My suite", "title: 2020-01-01", "mine.yaml:2: title: a date is not used here; quote it"),
         ("profiles:", "resources: {threads: many}\nprofiles:", "mine.yaml:10: resources.threads: Input should"),
+        ("profiles:", "resources: {threads: 0}\nprofiles:", "or: Input should be greater than or equal to 1"),
+        ("profiles:", "limits: {gpus: .inf}\nprofiles:", "mine.yaml:10: limits.gpus: inf GPUs cannot be shared out"),
+        ("profiles:", "limits: {memory_gb: .inf}\nprofiles:", "limits.memory_gb: Input should be a finite number"),
+        ("[50, 100]", "[]", "mine.yaml:9: methods[0].grid.dimensions: Tuple should have at least 1 item"),
+        ("  quick:", "  quick:\n    seeds: []", "profiles.quick.seeds: Tuple should have at least 1"),
+        ("profiles:", "seeds: [0, -1]\nprofiles:", "mine.yaml:10: seeds[1]: Input should be greater than or equal"),
+        ("  quick:", "  quick:\n    seeds: [-1]", "mine.yaml:12: profiles.quick.seeds[0]: Input should be"),
         ("name: mine", "name: My Suite", "mine.yaml:1: name: String should match"),
     ],
 )  # fmt: skip

@@ -1,7 +1,8 @@
-"""What ``pybench doctor`` says of the caches."""
+"""What ``pybench doctor`` says of the caches, and where a library is broken."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,15 @@ def test_both_caches_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("feature cache", "broken"),
         ("fitted states", "missing"),
     ]
+
+
+@pytest.mark.parametrize("name", ["torch", "torchvision", "timm"])
+def test_a_library_that_cannot_be_imported_is_named_and_ends_no_check(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)  # importing it raises
+    checks = {check.name: check for check in doctor.examine(tmp_path, tmp_path)}
+    assert checks[name].status == "broken"
+    assert "cannot be imported" in checks[name].found
+    assert checks["cache"].status == "ok"
+    assert "feature cache" not in checks

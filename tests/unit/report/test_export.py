@@ -46,3 +46,11 @@ def test_a_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
 def test_other_formats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"ends in \.parquet or \.csv"):
         write_table([], tmp_path / "table.xlsx")
+
+
+@pytest.mark.parametrize("name", ["folder.csv", "file/table.parquet"])
+def test_a_place_that_cannot_be_written_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=f"{name}: cannot be written"):
+        write_table([{"a": 1}], tmp_path / name)

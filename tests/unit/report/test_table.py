@@ -12,6 +12,7 @@ from rich.console import Console
 from pybench.records import Result
 from pybench.report.table import print_results, save_svg
 from tests.unit.report.measured_trials import THREE, results
+from tests.unit.report.trials import trial
 
 
 def printed(results: list[Result], width: int) -> str:
@@ -63,6 +64,13 @@ def test_brackets_in_a_reason_are_text_and_not_markup() -> None:
     record = first.record.model_copy(update={"status": "failed", "reason": "shape [red] [/red] [2, 3]", "metrics": {}})
     text = printed([Result(record, None), *rest], 120)
     assert "failed: shape [red] [/red] [2, 3] (bottle/patchcore)" in text
+
+
+def test_brackets_in_a_label_or_a_category_are_text_and_not_markup() -> None:
+    tables = [trial(category, "padim", 0.9, label="v [/fast]") for category in ("lid [old]", "plate")]
+    text = printed(tables, 120)
+    assert text.count("padim v [/fast]") == 1
+    assert "lid [old]" in text
 
 
 def test_picture_is_svg_with_the_table(tmp_path: Path) -> None:

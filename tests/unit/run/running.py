@@ -1,4 +1,4 @@
-"""Runs a plan in this process, and keeps what its listener hears."""
+"""Runs a plan in this process, and keeps the calls of its listener."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pybench.spec import TrialSpec
 
 
 class Log:
-    """A listener that keeps what it is told."""
+    """A listener that keeps the keys of trials and the methods that were measured."""
 
     def __init__(self) -> None:
         self.ran: list[str] = []

@@ -40,7 +40,7 @@ def store_file(tmp_path: Path, record: Record) -> Any:
     return (tmp_path / "run").rglob(record.curves)
 
 
-def test_what_is_spent_under_a_name_of_its_own_is_told_apart(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+def test_what_is_spent_under_a_name_of_its_own_is_counted_apart(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
     planned = make_plan("spends", extra="latency: null\nprotocol: {threshold_folds: 2}")
     timings = go(planned, tmp_path / "run")[0]["lid/spends"].timings
     assert timings["sharpening"] == 300.0  # the fit and two held-out ones
@@ -185,7 +185,7 @@ def test_missing_data_stops_the_run_before_it_starts(
     assert not list(tmp_path.glob("run/**/*.json"))
 
 
-def test_a_setting_that_cannot_be_used_is_said_before_anything_runs(
+def test_a_setting_that_cannot_be_used_is_an_error_before_anything_runs(
     make_plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYBENCH_FEATURE_CACHE_GB", "much")

@@ -39,6 +39,11 @@ def test_perlin_masks_shrink_with_the_threshold_and_exist_where_no_noise_reaches
     assert 0 < perlin_mask(SIZE, generator(), threshold=1.0).float().mean() < 0.5
 
 
+def test_perlin_masks_are_not_empty_where_all_noise_is_negative(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masks, "perlin_noise", lambda height, width, cells, *, seed: noise(height, width) - 2)
+    assert perlin_mask(SIZE, generator()).any()
+
+
 def test_perlin_lattices_have_powers_of_two_cells_of_at_least_eight_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = set()
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from pybench import registry
 from pybench.spec import Resources, TrialSpec
 from pybench.trial import progress_file
-from pybench.trial.build_method import build_method
+from pybench.trial.build_method import build_method, unsupported
 from pybench.trial.job import Job
-from pybench.types import InputError
+from pybench.types import InputError, Method, MethodParams
 
 MakeSpec = Callable[..., TrialSpec]
 
@@ -75,3 +76,16 @@ def test_an_unknown_method_is_named(make_spec: MakeSpec) -> None:
     unknown = replace(job(make_spec()), spec=make_spec(method="differenze"))
     with pytest.raises(InputError, match="unknown method 'differenze'; did you mean 'difference'"):
         build_method(unknown)
+
+
+def test_what_a_method_says_of_its_parameters_and_the_device_is_asked(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_gpu = make_spec(params={"image_size": 48}, resources=Resources(device="cuda"))
+    assert unsupported(on_gpu) == []
+
+    def reasons(cls: type[Method], params: MethodParams, device: str) -> list[str]:
+        return [f"no {params.image_size} pixels on {device}"]
+
+    monkeypatch.setattr(registry.load("method", "difference"), "unsupported", classmethod(reasons))
+    assert unsupported(on_gpu) == ["no 48 pixels on cuda"]
