@@ -112,10 +112,12 @@ def source(kind: Kind, name: str) -> Path:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The message for an unknown name. It names the most similar known name, or all known names if none is similar."""
+    """The message for an unknown name. It names the most similar known name, or the first ones if none is similar."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"
+    more = len(known) - _NAMES_SHOWN
+    listed = ", ".join(known[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {listed or 'none'}"
     return f"unknown {what} '{name}'; {hint}"
 
 

@@ -8,6 +8,7 @@ register tokens. The last block's tokens go through the network's final normalis
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from pybench.backbones.networks import TIMM, is_transformer
+from pybench.backbones.networks import TIMM, check_name, create, is_transformer
 from pybench.types import InputError
 
 Forward = Callable[[Tensor], list[Tensor]]  # images [B, 3, S, S] -> maps [B, C_l, H_l, W_l], one per layer
@@ -42,6 +43,22 @@ def feature_maps(network: Any, name: str, layers: tuple[int, ...], *, before_rel
         return _stage_ends(_stages(network), name, layers, before_relu=before_relu and is_resnet)
     taps = _positions(network.feature_info.reduction(), name, layers)
     return lambda images: _chosen(network(images), taps)
+
+
+@cache
+def check_layers(name: str, layers: tuple[int, ...]) -> None:
+    """Refuse layers that a network has not, where possible without memory for its weights.
+
+    Raises:
+        InputError: there is no such network, or it has no such layer.
+    """
+    check_name(name)
+    try:
+        with torch.device("meta"):
+            network = create(name, pretrained=False)
+    except NotImplementedError:  # a RegNet computes with its first weights
+        network = create(name, pretrained=False)
+    feature_maps(network.eval(), name, layers, before_relu=False)
 
 
 def _chosen(maps: list[Tensor], taps: list[int]) -> list[Tensor]:
@@ -112,14 +129,14 @@ def _transformer_blocks(network: Any, name: str, layers: tuple[int, ...]) -> For
     if missing:
         raise InputError(f"layers: {missing[0]} is not a block of '{name}', which has the blocks 1 to {blocks}")
     final_norm = network.norm if is_timms else network.ln_post
-    options = {"indices": sorted({layer - 1 for layer in layers}), "stop_early": True, "intermediates_only": True}
-    order = [options["indices"].index(layer - 1) for layer in layers]
+    indices = sorted({layer - 1 for layer in layers})
+    order = [indices.index(layer - 1) for layer in layers]
 
     def forward(images: Tensor) -> list[Tensor]:
         side = _patched_side(network, images.shape[-1])
         if images.shape[-1] != side:
             images = interpolate(images, size=(side, side), mode="bicubic", antialias=True, align_corners=False)
-        found = network.forward_intermediates(images, **options)
+        found = network.forward_intermediates(images, indices=indices, stop_early=True, intermediates_only=True)
         maps = list(found if is_timms else found["image_intermediates"])
         if blocks in layers:
             maps[-1] = final_norm(maps[-1].movedim(1, -1)).movedim(-1, 1)
@@ -131,7 +148,7 @@ def _transformer_blocks(network: Any, name: str, layers: tuple[int, ...]) -> For
 def _patched_side(network: Any, side: int) -> int:
     """The side that images must have."""
     if getattr(network, "dynamic_img_size", False):
-        patch = network.patch_embed.patch_size[0]
+        patch: int = network.patch_embed.patch_size[0]
         return max(1, round(side / patch)) * patch
     fixed: int | tuple[int, int] = (
         network.patch_embed.img_size if hasattr(network, "patch_embed") else network.image_size

