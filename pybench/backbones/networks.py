@@ -107,7 +107,8 @@ def preparation(backbone: str) -> Preparation:
     check_name(backbone)
     config: dict[str, Any]
     if backbone.startswith(TIMM):
-        config = timm.get_pretrained_cfg(backbone.removeprefix(TIMM)).to_dict()
+        known = timm.get_pretrained_cfg(backbone.removeprefix(TIMM))
+        config = timm.data.resolve_data_config(pretrained_cfg=known.to_dict() if known else {})
     elif backbone.startswith(OPEN_CLIP):
         config = open_clip_config(backbone)
     else:
@@ -124,7 +125,7 @@ def is_transformer(backbone: str) -> bool:
     if not backbone.startswith(TIMM):
         return False
     with torch.device("meta"):  # no memory, no initialisation
-        network = timm.create_model(backbone.removeprefix(TIMM), features_only=True)
+        network: Any = timm.create_model(backbone.removeprefix(TIMM), features_only=True)
     return len(set(network.feature_info.reduction())) == 1
 
 
