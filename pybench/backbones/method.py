@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import Annotated, Any, Self
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -12,18 +13,22 @@ from pybench.backbones import feature_cache
 from pybench.backbones.adapted import Adapted
 from pybench.backbones.adapted_network import LAYERS as ADAPTED_LAYERS
 from pybench.backbones.base import Backbone
+from pybench.backbones.feature_maps import check_layers
 from pybench.backbones.filter_bank import LAYERS, FilterBank
+from pybench.backbones.networks import preparation
 from pybench.backbones.packaged_weights import LITE0, PACKAGED, title
 from pybench.backbones.pretrained import Pretrained
 from pybench.backbones.weights import fetch_weights, imagenet_within_reach
+from pybench.backbones.whitening import Whitening
 from pybench.hashing import json_hash
-from pybench.images.geometry import Geometry
+from pybench.images.geometry import Geometry, Interpolation
 from pybench.stages import stage
 from pybench.training.budget import Budget
 from pybench.types import Context, Images, Method, MethodParams
 
 FILTER_BANK = "filter_bank"
 ADAPTED = "adapted"
+_BATCH = 8  # images a pass while whitening is fitted
 _OWN_LAYERS = {FILTER_BANK: LAYERS, ADAPTED: ADAPTED_LAYERS}  # of the backbones that need no weights
 
 
@@ -74,6 +79,14 @@ class BackboneParams(MethodParams):
         description="how long backbone adapted is trained; once for all trials that share images, size and seed",
     )
     layers: Layers = (2, 3)
+    interpolation: Literal["bilinear", "bicubic", "trained"] = Field(
+        "bilinear", description="of the resize of images; trained is the one that the network was trained with"
+    )
+    whitening: bool = Field(
+        False,
+        description="whiten the channels of each layer (ZCA, fitted on the normal images; the mean is kept)",
+        json_schema_extra={"search": True},
+    )
 
     @model_validator(mode="after")
     def _weights_fit_the_backbone(self) -> Self:
@@ -85,6 +98,8 @@ class BackboneParams(MethodParams):
                 raise ValueError(f"layers: backbone {self.backbone} has {list(known)}, got {list(self.layers)}")
         elif self.weights == "none":
             raise ValueError(f"weights: none is for {' and '.join(_OWN_LAYERS)}; backbone {self.backbone} needs some")
+        if self.whitening and self.backbone in _OWN_LAYERS:
+            raise ValueError(f"whitening: backbone {self.backbone} is whitened already; leave it out")
         if (self.adaptation is not None) != (self.backbone == ADAPTED):
             raise ValueError(f"adaptation: a budget is for backbone {ADAPTED}, which needs one; got {self.backbone}")
         return self
@@ -106,7 +121,8 @@ class BackboneMethod(Method, ABC):
 
     def __init__(self, params: BackboneParams, context: Context, *, before_relu: bool = False) -> None:
         super().__init__(params, context)
-        self.geometry = Geometry.of(params)
+        self.geometry = replace(Geometry.of(params), interpolation=_interpolation(params))
+        self.feature_whitening: Whitening | None = None
         self.backbone = _backbone(params, context, before_relu=before_relu)
 
     @classmethod
@@ -122,26 +138,32 @@ class BackboneMethod(Method, ABC):
         why = f"as ImageNet weights of {title(params.backbone)} are neither here nor can be downloaded"
         if imagenet_within_reach(LITE0):
             return _chosen(params, LITE0, "imagenet"), f"ImageNet weights of {title(LITE0)}, {why}"
-        return _chosen(
-            params, FILTER_BANK, "none"
-        ), f"{FILTER_BANK}, {why}, and {PACKAGED[LITE0].package} is not installed"
+        bank = _chosen(params, FILTER_BANK, "none", whitening=False)  # it is whitened in any case
+        return bank, f"{FILTER_BANK}, {why}, and {PACKAGED[LITE0].package} is not installed"
 
     @classmethod
     def prepare(cls, params: MethodParams) -> dict[str, str]:
-        """Fetch the weights; see ``Method.prepare``."""
+        """Check the layers and fetch the weights; see ``Method.prepare``."""
         assert isinstance(params, BackboneParams)
-        return {} if params.backbone in _OWN_LAYERS else fetch_weights(params.backbone, params.weights)
+        if params.backbone in _OWN_LAYERS:
+            return {}
+        check_layers(params.backbone, params.layers)
+        return fetch_weights(params.backbone, params.weights)
 
     def fit(self, train: Images) -> None:
         """Fit the features."""
         self.backbone.fit(train, self.geometry)
+        if self.params.whitening:
+            batches = train.batches(_BATCH)
+            self.feature_whitening = Whitening.of(self.features(batch) for batch in batches).to(self.context.device)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Feature maps of images [B, 3, H, W] as decoded; in a trial, from the cache where that pays."""
         with stage("preprocess"):
             inputs = self.geometry.to_input(images.to(self.context.device))
         with stage("backbone"):
-            return self._extracted(inputs)
+            layers = self._extracted(inputs)
+            return layers if self.feature_whitening is None else self.feature_whitening(layers)
 
     def _extracted(self, inputs: Tensor) -> list[Tensor]:
         cache, identity = feature_cache.active(), self.backbone.identity()
@@ -150,10 +172,13 @@ class BackboneMethod(Method, ABC):
         return cache.maps(json_hash(identity), self.params.layers, inputs, self.backbone)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"backbone": self.backbone.state_dict()}
+        matrices = None if self.feature_whitening is None else self.feature_whitening.matrices
+        return {"backbone": self.backbone.state_dict(), "feature_whitening": matrices}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.backbone.load_state_dict(state["backbone"])
+        matrices = state["feature_whitening"]
+        self.feature_whitening = None if matrices is None else Whitening(matrices).to(self.context.device)
 
     def provenance(self) -> dict[str, Any]:
         return {
@@ -164,9 +189,16 @@ class BackboneMethod(Method, ABC):
         }
 
 
-def _chosen(params: BackboneParams, backbone: str, weights: str) -> BackboneParams:
+def _chosen(params: BackboneParams, backbone: str, weights: str, **others: Any) -> BackboneParams:
     """The parameters with another backbone and weights, checked as a whole."""
-    return type(params)(**{**dict(params), "backbone": backbone, "weights": weights})
+    return type(params)(**{**dict(params), "backbone": backbone, "weights": weights, **others})
+
+
+def _interpolation(params: BackboneParams) -> Interpolation:
+    if params.interpolation != "trained":
+        return params.interpolation
+    is_bilinear = params.backbone in _OWN_LAYERS or preparation(params.backbone).interpolation == "bilinear"
+    return "bilinear" if is_bilinear else "bicubic"
 
 
 def _backbone(params: BackboneParams, context: Context, *, before_relu: bool) -> Backbone:

@@ -1,13 +1,13 @@
 """Where a pixel of the image lies in the model's input, and back: resize to a square, then an optional centre crop.
 
-The same geometry serves images (bilinear, antialiased), masks (nearest neighbour) and score maps (bilinear, the way
+The same geometry serves images (antialiased), masks (nearest neighbour) and score maps (bilinear, the way
 back), so a map and a mask always mean the same pixels.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -18,16 +18,18 @@ from torch.nn.functional import interpolate
 from pybench.stages import stage
 from pybench.types import MethodParams
 
+Interpolation = Literal["bilinear", "bicubic"]
 Labels = TypeVar("Labels", bound=np.generic)
 
 
 @dataclass(frozen=True)
 class Geometry:
     """``image_size`` is the side after resizing, in pixels; ``crop_size`` <= image_size the side of the centre crop, or
-    None for no crop."""
+    None for no crop. ``interpolation`` is that of images; masks and maps have their own."""
 
     image_size: int
     crop_size: int | None = None
+    interpolation: Interpolation = "bilinear"
 
     @classmethod
     def of(cls, params: MethodParams) -> Geometry:
@@ -48,7 +50,9 @@ class Geometry:
         """Resize and crop images [B, 3, H, W] to [B, 3, S, S], S = ``input_size``."""
         size = (self.image_size, self.image_size)
         if images.shape[-2:] != size:
-            images = interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
+            images = interpolate(images, size=size, mode=self.interpolation, antialias=True, align_corners=False)
+            if self.interpolation == "bicubic":  # which overshoots at edges
+                images = images.clamp(0, 1)
         start, stop = self._margin, self._margin + self.input_size
         return images[..., start:stop, start:stop]
 
