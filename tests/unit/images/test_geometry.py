@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from PIL import Image
 
 from pybench.images.geometry import Geometry
 
@@ -34,3 +35,12 @@ def test_a_map_comes_back_to_its_image_and_cropped_pixels_score_the_minimum() ->
     assert full[:18].max() == full[-18:].max() == 1.0
     peak = np.unravel_index(full.argmax(), full.shape)
     assert np.allclose(np.array(peak) + 0.5, [15.5 * 2, 15.5 * 4], atol=2)
+
+
+def test_bicubic_is_pillows_and_does_not_leave_the_range_of_brightness() -> None:
+    edge = np.zeros((40, 40), np.float32)
+    edge[:, 20:] = 1
+    seen = Geometry(64, interpolation="bicubic").to_input(torch.from_numpy(edge).expand(1, 3, -1, -1))[0, 0].numpy()
+    expected = np.asarray(Image.fromarray(edge).resize((64, 64), Image.Resampling.BICUBIC))
+    assert expected.max() > 1.01
+    np.testing.assert_allclose(seen, expected.clip(0, 1), atol=0.02)
