@@ -16,7 +16,8 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from pybench.backbones.networks import TIMM, check_name, create, is_transformer
+from pybench.backbones.names import TIMM
+from pybench.backbones.networks import check_name, create, is_transformer
 from pybench.types import InputError
 
 Forward = Callable[[Tensor], list[Tensor]]  # images [B, 3, S, S] -> maps [B, C_l, H_l, W_l], one per layer

@@ -15,8 +15,9 @@ from pybench.backbones.adapted_network import LAYERS as ADAPTED_LAYERS
 from pybench.backbones.base import Backbone
 from pybench.backbones.feature_maps import check_layers
 from pybench.backbones.filter_bank import LAYERS, FilterBank
+from pybench.backbones.names import LITE0, title
 from pybench.backbones.networks import preparation
-from pybench.backbones.packaged_weights import LITE0, PACKAGED, title
+from pybench.backbones.packaged_weights import PACKAGED
 from pybench.backbones.pretrained import Pretrained
 from pybench.backbones.weights import fetch_weights, imagenet_within_reach
 from pybench.backbones.whitening import Whitening

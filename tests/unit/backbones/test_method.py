@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pybench import registry
 from pybench.backbones import weights
 from pybench.backbones.method import BackboneParams
-from pybench.backbones.packaged_weights import LITE0
+from pybench.backbones.names import LITE0
 from pybench.planning import strict_yaml
 from pybench.planning.plan import plan
 from pybench.planning.suite import load_suite

@@ -9,7 +9,7 @@ import torch
 
 from pybench import registry
 from pybench.backbones.method import BackboneMethod
-from pybench.backbones.packaged_weights import LITE0
+from pybench.backbones.names import LITE0
 from pybench.types import Context
 from tests.conformance.checks import plant
 

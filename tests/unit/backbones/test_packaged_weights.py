@@ -11,8 +11,9 @@ import torch
 from sklearn.datasets import load_sample_image
 from torch.nn.functional import interpolate
 
+from pybench.backbones.names import LITE0
 from pybench.backbones.networks import preparation
-from pybench.backbones.packaged_weights import LITE0, PACKAGED, PackagedWeights, load_packaged, packaged_file, title
+from pybench.backbones.packaged_weights import PACKAGED, PackagedWeights, load_packaged, packaged_file
 from pybench.backbones.pretrained import Pretrained
 from pybench.backbones.weights import fetch_weights, imagenet_within_reach, load_network
 from pybench.types import InputError
@@ -78,7 +79,3 @@ def test_without_the_package_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("pybench.backbones.packaged_weights.find_spec", lambda module: None)
     assert packaged_file(LITE0) is None
     assert packaged_file("resnet18") is None
-
-
-def test_a_network_has_a_name_in_words_where_one_is_known() -> None:
-    assert (title(LITE0), title("resnet18")) == ("EfficientNet-Lite0", "resnet18")
