@@ -105,5 +105,26 @@ def existing_mask(image: Path, mask: Path) -> Path:
 
 
 def draw(files: Sequence[Path], count: int, seed: int) -> set[Path]:
-    """``count`` of the files at random: those whose names have the smallest seeded hash, the same on every machine."""
-    return set(sorted(files, key=lambda file: hashlib.sha256(f"{seed}/{file.name}".encode()).digest())[:count])
+    """``count`` of the files at random: the first ones of ``shuffled``."""
+    return set(shuffled(files, seed)[:count])
+
+
+def shuffled(files: Sequence[Path], seed: int) -> list[Path]:
+    """The files in a random order: by a seeded hash of their names, the same on every machine."""
+    return sorted(files, key=lambda file: hashlib.sha256(f"{seed}/{file.name}".encode()).digest())
+
+
+def split_normal(images: Sequence[Path], share: float, seed: int, alpha: Alpha, *, training: bool) -> list[Sample]:
+    """One side of a split of our own, where there is no published one: ``share`` of the normal images train, drawn by
+    the seed, and the others are tested on.
+
+    Raises:
+        InputError: one side would be empty.
+    """
+    count = round(share * len(images))
+    if not 0 < count < len(images):
+        where = f"{images[0].parent}: " if images else ""
+        purpose = f"to train on {share:.0%} of them and to test on the others"
+        raise InputError(f"{where}normal images found: {len(images)}, too few {purpose}")
+    drawn = draw(images, count, seed)
+    return [Sample(image, alpha=alpha) for image in images if (image in drawn) == training]

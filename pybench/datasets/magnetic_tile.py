@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pybench.datasets._layout import TrainTestDataset, draw, existing_mask, image_files, require_folder
+from pybench.datasets._layout import TrainTestDataset, existing_mask, image_files, require_folder, split_normal
 from pybench.types import Citation, DatasetInfo, InputError, Sample
 
 DEFECT_TYPES = ("Blowhole", "Break", "Crack", "Fray", "Uneven")
@@ -62,9 +62,7 @@ class MagneticTile(TrainTestDataset):
         return images
 
     def _normal(self, training: bool) -> list[Sample]:
-        free = self._images("Free")
-        drawn = draw(free, round(TRAIN_SHARE * len(free)), self.data_seed)
-        return [Sample(image, alpha=self.options.alpha) for image in free if (image in drawn) == training]
+        return split_normal(self._images("Free"), TRAIN_SHARE, self.data_seed, self.options.alpha, training=training)
 
     def _defective(self, kind: str, image: Path) -> Sample:
         mask = existing_mask(image, image.with_suffix(".png"))
