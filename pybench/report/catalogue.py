@@ -101,9 +101,10 @@ def _found(cls: type[Dataset], data_root: Path | None) -> str:
         return "drawn on first use"
     if not cls.info.categories:
         return "as its options say"
-    if data_root is None:
+    try:
+        folder = cls.locate(data_root)
+    except InputError:
         return "no data root given"
-    folder = cls.locate(data_root)
     return str(folder) if folder.is_dir() else f"not found: {folder}"
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.unit.cli.invoked import invoke
@@ -18,6 +19,13 @@ def test_data_list_says_what_was_found(parts: Path) -> None:
     assert found["mvtec_ad"] == str(parts / "data" / "mvtec_ad")
     assert found["magnetic_tile"] == f"not found: {parts / 'data' / 'magnetic_tile'}"
     assert found["mvtec_ad_standin"] == "drawn on first use"
+
+
+def test_data_list_without_a_data_root(parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYBENCH_DATA", raising=False)
+    found = {row["name"]: row["found"] for row in json.loads(invoke("data", "list", "--format", "json").stdout)}
+    assert found["magnetic_tile"] == "no data root given"
+    assert found["elpv"].endswith("elpv_dataset/data"), "in a package, installed or not"
 
 
 def test_data_check_counts_and_names_what_is_unusable(parts: Path) -> None:
