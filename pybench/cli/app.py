@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pybench.cli import best, data, doctor, gate, latency, lists, run, show, tune
+from pybench.cli import best, data, doctor, gate, latency, lists, run, show, submit, tune
 from pybench.cli.commands import Commands, new_app, with_examples
 from pybench.version import __version__
 
@@ -50,6 +50,7 @@ app.command(epilog=with_examples(*gate.EXAMPLES))(gate.gate)
 app.command(name="list", epilog=with_examples(*lists.EXAMPLES))(lists.list_)
 app.command(epilog=with_examples(*show.EXAMPLES))(show.show)
 app.command(epilog=with_examples(*show.EXPORT_EXAMPLES))(show.export)
+app.command(epilog=with_examples(*submit.EXAMPLES))(submit.submit)
 app.command(epilog=with_examples(*doctor.EXAMPLES))(doctor.doctor)
 app.add_typer(data.app, name="data")
 

@@ -49,6 +49,7 @@ WAYS = [
     ("pybench show mvtec_ad --format json --filter status=failed", "parse"),  # no trial of the tutorial fails
     ("pybench show", "run"),
     ("pybench export", "run"),
+    ("pybench submit", "parse"),
     ("pybench gate", "parse"),
     ("pybench list", "run"),
     ("pybench doctor", "run"),

@@ -21,6 +21,7 @@ COMMANDS = (
     "list",
     "show",
     "export",
+    "submit",
     "doctor",
     "data",
     "data list",
