@@ -22,6 +22,7 @@ from torch.optim import AdamW
 from pybench.backbones.adapted_network import AdaptedNetwork
 from pybench.backbones.filter_bank import FilterBank
 from pybench.disk import atomic_files
+from pybench.ops.layout import in_channels_last
 from pybench.training.batches import Batch, Batches
 from pybench.training.budget import Budget, TrainingParams
 from pybench.training.learning_rate import find_rate
@@ -54,8 +55,7 @@ def adapt(
     params = TrainingParams(image_size=size, batch_size=max(2, min(_BATCH, len(images))))
     prepare = partial(_prepared, textures=Textures(None, size))
     matching = Matching(network, bank).to(context.device)
-    layout: dict[str, Any] = {"memory_format": torch.channels_last}  # older torch types no such argument
-    network.to(**layout)
+    in_channels_last(network)
     with Batches(images, params.batch_size, context, "first", prepare) as batches:
         first = batches.at(0, 0.0)
         torch.manual_seed(context.seed)

@@ -19,6 +19,7 @@ from pybench.backbones.networks import preparation
 from pybench.backbones.weights import load_network, state_sha256
 from pybench.disk.source_hash import hash_with_imports
 from pybench.images.geometry import Geometry
+from pybench.ops.layout import in_channels_last
 from pybench.types import Images
 
 
@@ -44,8 +45,7 @@ class Pretrained(Backbone):
         self.before_relu = before_relu
         network = load_network(name, weights, seed)
         self.weights_sha256 = state_sha256(network)
-        layout: dict[str, Any] = {"memory_format": torch.channels_last}  # older torch types no such argument
-        network = network.eval().requires_grad_(False).to(device).to(**layout)
+        network = in_channels_last(network.eval().requires_grad_(False).to(device))
         self._forward = feature_maps(network, name, layers, before_relu=before_relu)
         trained = preparation(name)
         self._mean = torch.tensor(trained.mean, device=device).view(1, 3, 1, 1)

@@ -72,7 +72,8 @@ class Batches:
         self._ahead[step + 1] = self._submit(step + 1)
         batch, device = made.result(), self.context.device
         prepared = tuple(part.to(device) for part in batch.prepared)
-        return replace(batch, images=batch.images.to(device), prepared=prepared, progress=progress)
+        images = batch.images.to(device).contiguous(memory_format=torch.channels_last)  # as the network is
+        return replace(batch, images=images, prepared=prepared, progress=progress)
 
     def _submit(self, step: int) -> Future[Batch]:
         return self._thread.submit(copy_context().run, self._made, step)  # the context notes which ops ran

@@ -77,7 +77,8 @@ class Poses:
 @dataclass(frozen=True)
 class Category:
     """One product. ``exposure`` limits the mean brightness of an image; ``noise`` is the sensor's read noise (standard
-    deviation, shares of full scale); ``light`` is the largest share by which the light falls off to one side."""
+    deviation, shares of full scale); ``light`` is the largest share by which the light falls off to one side;
+    ``strength`` in (0, 1] is the share of its contrast with which a painted defect shows."""
 
     name: str
     kind: Literal["object", "texture"]
@@ -87,6 +88,7 @@ class Category:
     poses: Poses = field(default_factory=Poses)
     noise: float = 0.010
     light: float = 0.10
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,9 @@ def take(category: Category, folder: str, index: int, size: int, seed: int) -> S
             canvas = Canvas(size, pose)
             regions = category.draw(canvas, dice, defect.change)
         if defect.paint is not None:
+            sound = canvas.picture.copy()
             defect.paint(canvas, dice("defect"), regions[defect.region])
+            canvas.picture[:] = sound + category.strength * (canvas.picture - sound)
         shot = Shot(normal, np.clip(canvas.picture * camera, 0, 1), dice)
         if shot.changed.sum() >= SMALLEST * size**2:
             return shot
