@@ -74,6 +74,7 @@ BOTTLE = Category(
     draw=draw,
     exposure=(0.385, 0.435),
     poses=Poses(shift=0.015, angle=np.pi, scale=0.015),
+    strength=0.15,
     defects={
         "broken_large": Defect(paint=_broken((0.12, 0.3))),
         "broken_small": Defect(paint=_broken((0.05, 0.11))),

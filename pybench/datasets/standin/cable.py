@@ -108,6 +108,7 @@ CABLE = Category(
     draw=draw,
     exposure=(0.32, 0.36),
     poses=Poses(shift=0.02, angle=0.06, scale=0.015),
+    strength=0.4,
     defects={
         "bent_wire": Defect(change="bent_wire"),
         "cable_swap": Defect(change="cable_swap"),

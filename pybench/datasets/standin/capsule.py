@@ -91,6 +91,7 @@ CAPSULE = Category(
     draw=draw,
     exposure=(0.50, 0.56),
     poses=Poses(shift=0.02, angle=0.05, scale=0.02),
+    strength=0.35,
     defects={
         "crack": Defect(paint=defects.crack((0.3, 0.8), (0.014, 0.035), (0.6, 0.95))),
         "faulty_imprint": Defect(change="faulty_imprint"),

@@ -49,6 +49,7 @@ CARPET = Category(
     draw=draw,
     exposure=(0.36, 0.42),
     poses=Poses(shift=1.0, angle=0.04, scale=0.03),
+    strength=0.25,
     defects={
         "color": Defect(paint=_dyed),
         "cut": Defect(paint=defects.cut((0.2, 0.7), (0.02, 0.05))),

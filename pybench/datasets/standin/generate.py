@@ -18,7 +18,7 @@ from ...types import InputError
 from .catalogue import CATEGORIES
 from .category import Category, render
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever the same arguments would give other pictures."""
 
 MANIFEST = "standin.json"

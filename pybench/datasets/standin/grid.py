@@ -69,6 +69,7 @@ GRID = Category(
     draw=draw,
     exposure=(0.345, 0.385),
     poses=Poses(shift=0.02, angle=0.005, scale=0.003),
+    strength=0.35,
     defects={
         "bent": Defect(change="bent"),
         "broken": Defect(change="broken"),

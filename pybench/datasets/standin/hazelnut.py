@@ -65,6 +65,7 @@ HAZELNUT = Category(
     draw=draw,
     exposure=(0.16, 0.185),
     poses=Poses(shift=0.05, angle=np.pi, scale=0.04),
+    strength=0.4,
     defects={
         "crack": Defect(paint=defects.crack((0.3, 0.9), (0.016, 0.045), (0.6, 0.95))),
         "cut": Defect(paint=defects.cut((0.2, 0.6), (0.02, 0.05))),

@@ -50,6 +50,7 @@ LEATHER = Category(
     draw=draw,
     exposure=(0.29, 0.33),
     poses=Poses(shift=1.0, angle=np.pi, scale=0.05),
+    strength=0.6,
     defects={
         "color": Defect(paint=defects.stain((0.08, 0.25), (0.10, 0.25))),
         "cut": Defect(paint=defects.cut((0.2, 0.7), (0.02, 0.05))),

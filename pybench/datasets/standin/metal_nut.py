@@ -72,6 +72,7 @@ METAL_NUT = Category(
     draw=draw,
     exposure=(0.26, 0.30),
     poses=Poses(shift=0.02, angle=np.pi, scale=0.01),
+    strength=0.4,
     defects={
         "bent": Defect(change="bent"),
         "color": Defect(paint=_tinted),

@@ -91,6 +91,7 @@ PILL = Category(
     draw=draw,
     exposure=(0.195, 0.24),
     poses=Poses(shift=0.02, angle=0.06, scale=0.02),
+    strength=0.2,
     defects={
         "color": Defect(paint=defects.stain((0.05, 0.22), (0.15, 0.45))),
         "contamination": Defect(paint=CONTAMINATION),

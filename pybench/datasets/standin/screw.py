@@ -127,6 +127,7 @@ SCREW = Category(
     draw=draw,
     exposure=(0.60, 0.70),
     poses=Poses(shift=0.06, angle=np.pi, scale=0.01),
+    strength=0.7,
     defects={
         "manipulated_front": Defect(change="manipulated_front"),
         "scratch_head": Defect(paint=SCRATCH, region="head"),

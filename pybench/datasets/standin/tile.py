@@ -58,6 +58,7 @@ TILE = Category(
     draw=draw,
     exposure=(0.48, 0.54),
     poses=Poses(shift=1.0, angle=0.03, scale=0.03),
+    strength=0.7,
     defects={
         "crack": Defect(paint=defects.crack((0.4, 1.4), (0.012, 0.035), (0.6, 0.95))),
         "glue_strip": Defect(paint=_strip),

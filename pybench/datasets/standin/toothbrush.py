@@ -103,6 +103,7 @@ TOOTHBRUSH = Category(
     draw=draw,
     exposure=(0.255, 0.31),
     poses=Poses(shift=0.03, angle=0.05, scale=0.02),
+    strength=0.4,
     defects={
         "bent_bristles": Defect(change="bent_bristles"),
         "contamination": Defect(paint=CONTAMINATION, region="bristles"),

@@ -125,6 +125,7 @@ TRANSISTOR = Category(
     draw=draw,
     exposure=(0.32, 0.42),
     poses=Poses(shift=0.02, angle=0.02, scale=0.02),
+    strength=0.4,
     defects={
         "bent_lead": Defect(change="bent_lead"),
         "cut_lead": Defect(change="cut_lead"),

@@ -45,6 +45,7 @@ WOOD = Category(
     draw=draw,
     exposure=(0.41, 0.47),
     poses=Poses(shift=1.0, angle=0.03, scale=0.05),
+    strength=0.9,
     defects={
         "color": Defect(paint=defects.stain((0.08, 0.25), (0.08, 0.22))),
         "hole": Defect(paint=defects.hole((0.025, 0.09))),

@@ -131,6 +131,7 @@ ZIPPER = Category(
     draw=draw,
     exposure=(0.32, 0.37),
     poses=Poses(shift=0.02, angle=0.02, scale=0.02),
+    strength=0.4,
     defects={
         "broken_teeth": Defect(change="broken_teeth"),
         "fabric_border": Defect(change="fabric_border"),
