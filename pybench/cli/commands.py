@@ -20,8 +20,8 @@ class Commands(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except typer.BadParameter as error:
-            error.message = error.message.removeprefix("Value error, ")  # how pydantic begins, inside typer
-            raise
+            message = error.message.removeprefix("Value error, ")  # how pydantic begins, inside typer
+            raise typer.BadParameter(message, error.ctx, error.param, error.param_hint) from None
         except Exception as error:
             from pybench.types import InputError
 
