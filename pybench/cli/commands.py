@@ -9,6 +9,8 @@ from typer.core import TyperGroup
 
 from pybench.cli.errors import EXIT_INPUT, complain, interruptible
 
+_PYDANTIC = "Value error, "  # how its messages begin, inside typer
+
 
 class Commands(TyperGroup):
     """Bad input is a message and exit code 2, Ctrl-C is exit code 130; anything else unexpected keeps its traceback."""
@@ -20,8 +22,10 @@ class Commands(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except typer.BadParameter as error:
-            error.message = error.message.removeprefix("Value error, ")  # how pydantic begins, inside typer
-            raise
+            if not error.message.startswith(_PYDANTIC):
+                raise
+            message = error.message.removeprefix(_PYDANTIC)
+            raise typer.BadParameter(message, error.ctx, error.param, error.param_hint) from None
         except Exception as error:
             from pybench.types import InputError
 

@@ -20,6 +20,7 @@ from tests.unit.cli.invoked import invoke, run_parts
         (["run", "parts.yaml", "--data-root", "nowhere"], "nowhere"),
         (["run", "parts.yaml", "--plugins", "data"], "no plug-ins here"),
         (["run", "parts.yaml", "--executor", "inline", "--address", "auto"], "--address needs --executor ray"),
+        (["run"], "Missing argument 'SUITE'"),
         (["shw"], "'show'"),
         (["show", "nothing"], "nothing"),
         (["list", "method"], ": 'method' is not one of 'methods', "),
