@@ -40,6 +40,14 @@ class HetmmParams(BackboneParams):
         description="weight of the forward map (Eq. 6); 1 is forward only, 0 backward only",
         json_schema_extra={"search": True},
     )
+    offset: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="length of a constant channel that is added to all feature vectors of a layer, in root mean "
+        "squares of their lengths, so that the direction of weak vectors is not noise; 0 is the paper's cosine",
+        json_schema_extra={"search": [0.0, 0.5, 1.0, 2.0]},
+    )
     sheets: int | None = Field(
         None,
         ge=1,
@@ -67,6 +75,12 @@ class HetmmParams(BackboneParams):
             raise ValueError(f"windows: {len(self.windows)} given for {len(self.layers)} layers")
         if any(window < 1 or window % 2 == 0 for window in self.windows):
             raise ValueError(f"windows must be odd and positive, got {list(self.windows)}")
+        return self
+
+    @model_validator(mode="after")
+    def _offset_is_for_mutual_matching(self) -> HetmmParams:
+        if self.offset and self.matching != "mutual":
+            raise ValueError(f"offset: {self.offset:g} is for matching: mutual; means of patches have unit vectors")
         return self
 
     @model_validator(mode="after")
@@ -98,6 +112,7 @@ class Hetmm(BackboneMethod):
     def __init__(self, params: HetmmParams, context: Context) -> None:
         super().__init__(params, context, before_relu=params.before_relu)
         self.banks: list[TemplateBank] = []  # one per layer
+        self.constants: list[float] = []  # value of the constant channel of each layer, where there is one
 
     @classmethod
     def is_stochastic(cls, params: MethodParams) -> bool:
@@ -106,7 +121,11 @@ class Hetmm(BackboneMethod):
 
     def fit(self, train: Images) -> None:
         super().fit(train)
+        self.constants = []
         layers = self._extract(train)
+        if self.params.offset:
+            self.constants = [self.params.offset * _typical_length(layer) for layer in layers]
+            layers = self._with_constants(layers)
         if self.params.sheets is not None:
             layers = [self._select(layer, self.params.sheets) for layer in layers]
         self.banks = [pack_templates(layer, self.params.precision) for layer in layers]
@@ -130,11 +149,12 @@ class Hetmm(BackboneMethod):
         return Prediction(smooth(total, self.params.sigma).amax((1, 2)), total)
 
     def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "banks": [vars(bank) for bank in self.banks]}
+        return {**super().state_dict(), "banks": [vars(bank) for bank in self.banks], "constants": self.constants}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.banks = [TemplateBank(**bank).to(self.context.device) for bank in state["banks"]]
+        self.constants = state["constants"]
 
     def _extract(self, images: Images) -> list[Tensor]:
         layers: list[list[Tensor]] = [[] for _ in self.params.layers]
@@ -155,14 +175,28 @@ class Hetmm(BackboneMethod):
         """
         layers = self.features(images)
         if self.params.matching == "mutual":
-            return layers
+            return self._with_constants(layers)
         # Zeros beyond the border shorten a mean, but cosines do not see its length.
         return [
             avg_pool2d(normalize(layer, dim=1), window, stride=1, padding=window // 2)
             for layer, window in zip(layers, self.params.windows, strict=True)
         ]
 
+    def _with_constants(self, layers: list[Tensor]) -> list[Tensor]:
+        """The layers with their constant channels; as they are where there are none."""
+        if not self.constants:
+            return layers
+        return [
+            torch.cat([layer, torch.full_like(layer[:, :1], constant)], 1)
+            for layer, constant in zip(layers, self.constants, strict=True)
+        ]
+
     def _select(self, layer: Tensor, sheets: int) -> Tensor:
         return select_templates(
             layer, sheets, self.params.selection, seed=self.context.seed, backend=self.context.backend
         )
+
+
+def _typical_length(layer: Tensor) -> float:
+    """Root mean square of the lengths of feature vectors [N, C, H, W]."""
+    return float(layer.square().sum(1).mean().sqrt())

@@ -135,6 +135,18 @@ def test_alpha_weighs_the_directions() -> None:
     torch.testing.assert_close(both, (forward + backward) / 2)
 
 
+@pytest.mark.parametrize(("offset", "expected"), [(0.0, 2.0), (1.0, 1 - (1 - 0.1) / (2 * 1.01) ** 0.5)])
+def test_an_offset_keeps_weak_vectors_alike(offset: float, expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vector of a tenth of the length, in the opposite direction, is as far as can be without the constant channel.
+
+    The templates' vectors have length 1, which is their root mean square, so the channel is the offset.
+    """
+    template = torch.zeros(1, 2, 2, 2)
+    template[:, 0] = 1
+    maps = maps_of_one_layer(monkeypatch, -0.1 * template, template, windows=(1,), offset=offset)
+    torch.testing.assert_close(maps, torch.full((1, 2, 2), expected), rtol=1e-4, atol=1e-4)
+
+
 def test_layers_are_summed() -> None:
     """Eq. 10."""
     parts = [fitted(layers=(layer,), windows=(window,)) for layer, window in ((1, 5), (3, 3))]
@@ -149,6 +161,7 @@ def test_layers_are_summed() -> None:
         {"windows": (5, 3, 3), "matching": "patch"},
         {"windows": (5, 3, 3), "alpha": 1},
         {"windows": (5, 3, 3), "alpha": 0},
+        {"windows": (5, 3, 3), "offset": 1},
         {"windows": (5, 3, 3), "sheets": 4},
         {"windows": (5, 3, 3), "sheets": 4, "selection": "kmeans_pixel"},
         {"windows": (5, 3, 3), "sheets": 4, "selection": "kmeans_image"},
@@ -204,6 +217,17 @@ def test_an_update_after_loading_equals_fitting_on_all(matching: str, precision:
     assert not torch.allclose(after, before)
 
 
+def test_an_update_has_the_constant_channels_of_the_fit() -> None:
+    made = hetmm(offset=1, **SMALL)
+    made.fit(FIRST)
+    updated = saved_and_loaded(made)
+    updated.update(REST)
+    assert updated.constants == made.constants
+    maps = updated.predict(REST.stack).maps
+    assert maps is not None
+    assert float(maps.mean()) < 1e-3
+
+
 def test_an_update_inserts_beside_the_selected_sheets() -> None:
     made = hetmm(sheets=3, **SMALL)
     made.fit(FIRST)
@@ -225,7 +249,7 @@ def test_defaults_are_the_papers() -> None:
     params = HetmmParams()
     assert (params.backbone, params.weights, params.image_size) == ("wide_resnet101_2", "imagenet", 256)
     assert (params.layers, params.windows) == ((1, 2, 3), (9, 7, 5))
-    assert (params.matching, params.sheets, params.sigma) == ("mutual", None, 4)
+    assert (params.matching, params.sheets, params.sigma, params.offset) == ("mutual", None, 4, 0)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +260,7 @@ def test_defaults_are_the_papers() -> None:
         ({"alpa": 1}, "alpa"),
         ({"selection": "kmeans_pixel"}, "kmeans_pixel needs sheets"),
         ({"selection": "kmeans", "sheets": 3}, "kmeans_pixel"),
+        ({"matching": "patch", "offset": 1}, "offset: 1 is for matching: mutual"),
     ],
 )
 def test_wrong_parameters_are_refused(params: dict[str, Any], message: str) -> None:
