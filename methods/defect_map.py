@@ -15,6 +15,7 @@ from torch.optim import Adam
 
 from pybench.images.geometry import Geometry
 from pybench.images.score_maps import mean_filter
+from pybench.ops.layout import in_channels_last
 from pybench.stages import stage
 from pybench.training.batches import Batch, stack
 from pybench.training.budget import Budget, TrainingParams
@@ -145,10 +146,9 @@ class DefectMap(Method):
         self.deep_features: DeepFeatures | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(context.seed)
-            self.reconstruction = AutoEncoder(width).to(context.device)
-            self.prediction = DefectPrediction(params.prediction_width, params.depths, kernels, context.backend).to(
-                context.device
-            )
+            prediction = DefectPrediction(params.prediction_width, params.depths, kernels, context.backend)
+            self.reconstruction = in_channels_last(AutoEncoder(width).to(context.device))
+            self.prediction = in_channels_last(prediction.to(context.device))
             if params.deep_features != "none":
                 is_copied = params.deep_features == "copied"
                 self.deep_features = DeepFeatures(width, is_copied=is_copied).to(context.device)

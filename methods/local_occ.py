@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate, mse_loss
 
 from pybench.backbones.method import BackboneMethod, BackboneName, BackboneParams, Layers
 from pybench.images.score_maps import upsample
+from pybench.ops.layout import in_channels_last
 from pybench.stages import stage
 from pybench.training.batches import Batch, stack
 from pybench.training.budget import Budget, TrainingParams
@@ -101,8 +102,8 @@ class LocalOcc(BackboneMethod):
         super().__init__(params, context)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(context.seed)
-            self.matching = Matching(params.input_size).to(context.device).eval()
-            self.mapping = Mapping(self._channels()).to(context.device).eval()
+            self.matching = in_channels_last(Matching(params.input_size).to(context.device).eval())
+            self.mapping = in_channels_last(Mapping(self._channels()).to(context.device).eval())
         self.centre: Tensor | None = None  # F_C
         self.trainings: list[Training] = []
 

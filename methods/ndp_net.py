@@ -15,6 +15,7 @@ from torch.optim import Adam
 from pybench.backbones.weights import state_sha256
 from pybench.images.geometry import Geometry
 from pybench.images.score_maps import mean_filter, median_filter
+from pybench.ops.layout import in_channels_last
 from pybench.stages import stage
 from pybench.training.batches import Batch, stack
 from pybench.training.budget import Budget, TrainingParams
@@ -114,7 +115,7 @@ class NdpNet(Method):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(context.seed)
             network = NdpNetwork(params.width, attention=params.attention, segmentation=params.segmentation == "msdsm")
-        self.network = network.to(context.device).eval()
+        self.network = in_channels_last(network.to(context.device).eval())
         self.reference = torch.empty(0)  # uint8 [3, S, S]
         self.trainings: list[Training] = []
 

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pybench.disk import atomic_files
-from pybench.ops.layout import in_channels_last
 from pybench.training.batches import Batch, Batches, Prepare, prepare_nothing
 from pybench.training.budget import Budget, TrainingParams
 from pybench.types import Context, InputError
@@ -93,7 +92,6 @@ def train(
     Raises:
         TrainingError: the loss is not finite or has exploded, or the checkpoint is of another network.
     """
-    in_channels_last(network)
     rates = [group["lr"] for group in optimizer.param_groups]  # before a checkpoint brings in scheduled ones
     run = _Run(phase, network, optimizer, params, context)
     run.restore()

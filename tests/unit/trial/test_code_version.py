@@ -20,6 +20,7 @@ ROOT = {"types", "spec", "records", "registry", "hashing", "stages", "public", "
 OF_OTHERS = {
     "machine.clocks": "the measurement of latency",
     "machine.cpu_times": "the measurement of latency",
+    "images.float16_tiff": "the submission of maps",
     "machine.machine_lock": "executors, which take the lock around a trial",
     "datasets.standin.sheet": "the CLI, which draws a contact sheet",
     "trial.code_version": "the run and the executors, which compare records by it",
