@@ -18,8 +18,8 @@ PYBIND11_MODULE(_cpu, m) {
   m.def("mutual_match", &pybench::mutual_match, py::arg("level"), py::arg("query"), py::arg("panels"),
         py::arg("height"), py::arg("width"), py::arg("forward_window"), py::arg("backward_window"),
         py::arg("threads"), py::arg("forward"), py::arg("backward"), py::call_guard<py::gil_scoped_release>());
-  m.def("k_center", &pybench::k_center, py::arg("level"), py::arg("points"), py::arg("first"), py::arg("threads"),
-        py::arg("chosen"), py::call_guard<py::gil_scoped_release>());
+  m.def("k_center", &pybench::k_center, py::arg("level"), py::arg("points"), py::arg("sketches"),
+        py::arg("first"), py::arg("threads"), py::arg("chosen"), py::call_guard<py::gil_scoped_release>());
   m.def("connected_regions", &pybench::connected_regions, py::arg("masks"), py::arg("threads"), py::arg("labels"),
         py::arg("counts"), py::call_guard<py::gil_scoped_release>());
   m.def("perlin_noise", &pybench::perlin_noise, py::arg("gradients"), py::arg("noise"),

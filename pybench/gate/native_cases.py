@@ -73,7 +73,7 @@ def _depthwise_weight_gradient() -> Call:
 
 def _k_center() -> Call:
     points, chosen = _normal(1000, 64), np.empty(50, np.int64)
-    return lambda: _cpu.k_center(LEVEL, _capsule(points), 0, 1, _capsule(chosen))
+    return lambda: _cpu.k_center(LEVEL, _capsule(points), _capsule(points), 0, 1, _capsule(chosen))
 
 
 def _connected_regions() -> Call:

@@ -8,6 +8,10 @@ from torch import Tensor
 from pybench.ops.dispatch import Implementation, Op, native
 from pybench.types import InputError
 
+SKETCH = 32  # dimensions of a sketch: 128 bytes, two lines of a cache
+SKETCH_SAMPLE = 16384  # about so many points tell the principal directions
+BLOCK = 65536  # points that are sketched at once; bounds the memory in float64
+
 
 @torch.no_grad()
 def k_center(points: Tensor, k: int, *, seed: int, backend: str = "auto") -> Tensor:
@@ -20,7 +24,7 @@ def k_center(points: Tensor, k: int, *, seed: int, backend: str = "auto") -> Ten
         k: from 1 to N.
         seed: draws the first point.
         backend: ``auto``, or one of ``avx512``, ``avx2``, ``portable``, ``reference`` to force it. Native backends take
-            float32 on the CPU; by the triangle inequality they skip points that cannot be nearer to the new centre.
+            float32 on the CPU, and look at few pairs: points that are surely not the farthest wait.
 
     Returns:
         int64 [k] on the CPU, in the order of selection; the smallest index wins ties.
@@ -57,8 +61,31 @@ def _native(level: str, points: Tensor, k: int, first: int) -> Tensor:
 
     chosen = torch.empty(k, dtype=torch.int64)
     rows = points.detach().contiguous()
-    _cpu.k_center(level, rows.__dlpack__(), first, torch.get_num_threads(), chosen.__dlpack__())
+    sketches = rows if rows.shape[1] <= 2 * SKETCH else make_sketches(rows)
+    arguments = rows.__dlpack__(), sketches.__dlpack__(), first, torch.get_num_threads(), chosen.__dlpack__()
+    _cpu.k_center(level, *arguments)
     return chosen
+
+
+def make_sketches(points: Tensor) -> Tensor:
+    """Short vectors [N, SKETCH] whose distances are never larger than those of the points [N, D], but mostly close.
+
+    They are the coordinates along orthonormal directions in which the points extend the most (found by a step of
+    subspace iteration), and as the last one the norm of what remains: norms differ by no more than the vectors do.
+    Computed in float64, so that only the result is rounded.
+    """
+    sample = points[:: max(1, len(points) // SKETCH_SAMPLE)].double()
+    centre = sample.mean(0)
+    sample -= centre
+    start = torch.randn(points.shape[1], SKETCH - 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    directions = torch.linalg.qr(sample.T @ (sample @ start.to(points.device))).Q
+    sketches = points.new_empty(len(points), SKETCH)
+    for block, written in zip(points.split(BLOCK), sketches.split(BLOCK), strict=True):
+        centred = block.double() - centre
+        written[:, :-1] = coordinates = centred @ directions
+        rest = centred.square().sum(1) - coordinates.square().sum(1)
+        written[:, -1] = rest.clamp(min=0).sqrt()
+    return sketches
 
 
 _op = Op("k_center", [*native(_native), Implementation("reference", _reference)])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pybench.ops import dispatch
-from pybench.ops.k_center import k_center
+from pybench.ops.k_center import SKETCH, k_center, make_sketches
 from pybench.types import InputError
 
 BACKENDS = [name for name, reason in dispatch.backends()["k_center"].items() if not reason]
@@ -33,7 +33,7 @@ def radius(points: NDArray[np.float64], chosen: list[int]) -> float:
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(
-    count=st.integers(1, 60), dimensions=st.integers(1, 70), seed=st.integers(0, 2**16), share=st.floats(0.01, 1),
+    count=st.integers(1, 60), dimensions=st.integers(1, 100), seed=st.integers(0, 2**16), share=st.floats(0.01, 1),
     levels=st.sampled_from([2, 3, 9, 1000]),
 )  # fmt: skip
 def test_it_is_the_greedy_selection(
@@ -57,13 +57,38 @@ def test_on_clustered_points_it_covers_as_well_as_the_definition(backend: str) -
 
 @pytest.mark.parametrize("backend", [backend for backend in BACKENDS if backend != "reference"])
 def test_threads_do_not_change_the_selection(backend: str) -> None:
-    # From 1,748 centres on, their distances to a new one are shared out among threads.
-    points = torch.randn(1900, 600, generator=torch.Generator().manual_seed(0))
+    # So many that they are shared out among threads.
+    points = torch.randn(40_000, 64, generator=torch.Generator().manual_seed(0))
     selections = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        selections.append(k_center(points, 1800, seed=1, backend=backend))
+        selections.append(k_center(points, 60, seed=1, backend=backend))
     assert torch.equal(*selections)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_far_from_the_origin_and_on_a_plane(backend: str) -> None:
+    """Distances are small beside the coordinates, and the points extend in fewer directions than a sketch has."""
+    generator = np.random.default_rng(5)
+    points = (generator.normal(size=(400, 3)) @ generator.normal(size=(3, 90)) + 1000).astype(np.float32)
+    chosen = k_center(torch.from_numpy(points), 50, seed=0, backend=backend).tolist()
+    exact = points.astype(np.float64)
+    assert radius(exact, chosen) == pytest.approx(radius(exact, greedy(exact, 50, chosen[0])), rel=1e-2)
+
+
+@settings(deadline=None, derandomize=True, max_examples=30)
+@given(count=st.integers(1, 50), dimensions=st.integers(65, 200), rank=st.integers(0, 60), offset=st.floats(-1e3, 1e3))
+def test_sketches_are_never_farther_apart_than_points(count: int, dimensions: int, rank: int, offset: float) -> None:
+    generator = torch.Generator().manual_seed(count)
+    spread = torch.randn(count, rank, generator=generator) @ torch.randn(rank, dimensions, generator=generator)
+    points = spread + offset
+    sketches = make_sketches(points)
+    assert sketches.shape == (count, SKETCH)
+    exact, bounds = torch.pdist(points.double()), torch.pdist(sketches.double())
+    rounding = 1e-6 * float(sketches.norm(dim=1).max())
+    assert bool((bounds <= exact * (1 + 1e-6) + rounding).all())
+    if rank < SKETCH:
+        assert torch.allclose(bounds, exact, rtol=1e-3, atol=10 * rounding), "nothing of them is left out"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

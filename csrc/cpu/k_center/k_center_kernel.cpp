@@ -1,4 +1,4 @@
-// The inner loop of k_center, compiled once per level with PYBENCH_LEVEL (a namespace) and PYBENCH_LANES (floats per
+// The inner loops of k_center, compiled once per level with PYBENCH_LEVEL (a namespace) and PYBENCH_LANES (floats per
 // vector). Like all kernels it lives in an anonymous namespace and uses nothing of the standard library.
 
 #include "cpu/k_center/k_center_kernel.h"
@@ -34,21 +34,36 @@ inline float squared_distance(const float* a, const float* b, int64_t dimensions
   return sum;
 }
 
-void distances(const float* points, int64_t dimensions, const float* point, const int32_t* indices, int64_t count,
-               float* squared) {
+void to_rows(const float* rows, int64_t dimensions, const float* vector, const int32_t* indices, int64_t count,
+             float* squared) {
   for (int64_t i = 0; i < count; ++i) {
     if (i + kAhead < count) {
-      const float* soon = points + indices[i + kAhead] * dimensions;
+      const float* soon = rows + indices[i + kAhead] * dimensions;
       for (int64_t j = 0; j < dimensions; j += 16) __builtin_prefetch(soon + j, 0, 1);
     }
-    squared[i] = squared_distance(points + indices[i] * dimensions, point, dimensions);
+    squared[i] = squared_distance(rows + indices[i] * dimensions, vector, dimensions);
+  }
+}
+
+void to_blocks(const float* blocks, int64_t dimensions, const float* vector, int64_t count, float* squared) {
+  constexpr int kVecs = kBlock / kLanes;
+  for (int64_t first = 0; first < count; first += kBlock, blocks += dimensions * kBlock) {
+    Vec sums[kVecs] = {};
+    for (int64_t i = 0; i < dimensions; ++i) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVecs; ++v) {
+        const Vec difference = *(const Unaligned*)(blocks + i * kBlock + v * kLanes) - vector[i];
+        sums[v] += difference * difference;
+      }
+    }
+    for (int v = 0; v < kVecs; ++v) *(Unaligned*)(squared + first + v * kLanes) = sums[v];
   }
 }
 
 }  // namespace
 
 namespace PYBENCH_LEVEL {
-const DistancesKernel k_center_distances = distances;
+const KCenterKernels k_center_kernels = {to_rows, to_blocks};
 }  // namespace PYBENCH_LEVEL
 
 }  // namespace pybench

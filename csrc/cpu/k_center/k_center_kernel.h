@@ -1,4 +1,4 @@
-// What the kernel of k_center shares with its driver; free of the standard library's inline functions.
+// What the kernels of k_center share with their driver; free of the standard library's inline functions.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,18 @@
 
 namespace pybench {
 
-// distances[i] = squared Euclidean distance of `point` to row indices[i] of points [N, dimensions].
-using DistancesKernel = void (*)(const float* points, int64_t dimensions, const float* point, const int32_t* indices,
-                                 int64_t count, float* distances);
+// Vectors of which this many lie side by side form a block [dimensions, kBlock].
+constexpr int64_t kBlock = 16;
 
-PYBENCH_DECLARE_KERNEL(DistancesKernel, k_center_distances)
+struct KCenterKernels {
+  // squared[i] = squared Euclidean distance of `vector` to row indices[i] of rows [N, dimensions].
+  void (*to_rows)(const float* rows, int64_t dimensions, const float* vector, const int32_t* indices, int64_t count,
+                  float* squared);
+  // squared[i] = squared Euclidean distance of `vector` to the i-th vector of consecutive blocks; count is a multiple of
+  // kBlock.
+  void (*to_blocks)(const float* blocks, int64_t dimensions, const float* vector, int64_t count, float* squared);
+};
+
+PYBENCH_DECLARE_KERNEL(KCenterKernels, k_center_kernels)
 
 }  // namespace pybench
