@@ -29,6 +29,7 @@ class NdpNetwork(nn.Module):
     """
 
     reference: list[Tensor]  # features [C_l, H_l, W_l] of the reference image
+    _frozen: tuple[Encoder, ...]  # no module of its own: it adds nothing to the state
 
     def __init__(self, width: int, *, attention: bool, segmentation: bool) -> None:
         super().__init__()
@@ -37,6 +38,7 @@ class NdpNetwork(nn.Module):
         self.attention = ReferenceAttention(layer_channels(width)[DEEP], width) if attention else None
         self.segmentation = DefectSegmentation(width) if segmentation else None
         self.reference = []
+        self._frozen = ()
 
     def parts(self, *names: str) -> nn.ModuleDict:
         """Those of the named modules that this network has."""
@@ -45,8 +47,15 @@ class NdpNetwork(nn.Module):
 
     @torch.no_grad()
     def refer_to(self, image: Tensor) -> None:
-        """Take an image [3, S, S] as the reference; the encoder must have its final weights."""
-        self.reference = [layer[0] for layer in self.encoder(image[None])[DEEP]]
+        """Take an image [3, S, S] as the reference; the encoder must have its final weights, which are frozen."""
+        self._frozen = (self.encoder.frozen(),)
+        self.reference = [layer[0] for layer in self.features(image[None])[DEEP]]
+
+    def features(self, images: Tensor, depth: int = len(layer_channels(1))) -> list[Tensor]:
+        """What the encoder makes of images [B, 3, S, S], once there is a reference the frozen one; see ``Encoder``."""
+        encoder = self._frozen[0] if self._frozen else self.encoder
+        found: list[Tensor] = encoder(images, depth)
+        return found
 
     def repair(self, features: Sequence[Tensor]) -> Sequence[Tensor]:
         """The deep ones of all layers' features, repaired by the reference; as they are where there is no attention."""
@@ -55,8 +64,7 @@ class NdpNetwork(nn.Module):
 
     def shallow(self, images: Tensor) -> list[Tensor]:
         """The features that are compared between an image and its reconstruction: layers 1 to 3."""
-        features: list[Tensor] = self.encoder(images, depth=SCALES)
-        return features
+        return self.features(images, depth=SCALES)
 
 
 @dataclass(frozen=True)
@@ -83,12 +91,12 @@ class Objective:
         """Eq. 17: damaged images are reconstructed as they were before, and the damage is segmented."""
         network, images = self.network, batch.images
         damaged, masks = perlin_paste(images, batch.random, self.textures)
-        features = network.encoder(damaged)
+        features = network.features(damaged)
         repaired = network.repair(features)
         reconstructions = network.decoder(repaired)
         terms = self._likeness(images, reconstructions)
         if network.attention is not None:
-            terms["feature_repair"] = feature_repair_loss(repaired, network.encoder(images)[DEEP])
+            terms["feature_repair"] = feature_repair_loss(repaired, network.features(images)[DEEP])
         if network.segmentation is not None:
             logits = network.segmentation(features, network.shallow(reconstructions))
             terms["segmentation"] = segmentation_loss(logits, masks)
