@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from .ndp_net_perceptual import PerceptualLoss
 from .ndp_net_segmentation import SCALES, DefectSegmentation, segmentation_loss
 
 DEEP = slice(2, 5)  # layers 3 to 5: what the attention repairs and the decoder sees
+_KEPT_BYTES = 2**30  # of deep features of normal images
 _RECONSTRUCTION_WEIGHT = 100  # in Eq. 14 and 17; the other terms have weight 1
 
 
@@ -67,14 +68,40 @@ class NdpNetwork(nn.Module):
         return self.features(images, depth=SCALES)
 
 
-@dataclass(frozen=True)
-class Objective:
-    """The losses of both phases. ``perceptual`` is None where that term is left out."""
+@dataclass
+class NormalFeatures:
+    """Deep features of the training images, which are as constant as the frozen encoder: no augmentation changes them.
+
+    The encoder takes each image by itself, so that what is kept does not depend on the step that asks first; on a CPU
+    that takes no longer. On a GPU, where it does, nothing is kept.
+    """
 
     network: NdpNetwork
-    textures: Textures
-    perceptual: PerceptualLoss | None
-    defect_perception: bool
+    kept: dict[int, list[Tensor]] = field(default_factory=dict)  # by the image's place
+
+    def of(self, batch: Batch) -> Sequence[Tensor]:
+        """Feature maps [B, C_l, H_l, W_l] of layers 3 to 5 of a batch's images."""
+        if batch.images.device.type != "cpu" or not batch.indices:
+            return self.network.features(batch.images)[DEEP]
+        pairs = zip(batch.indices, batch.images, strict=True)
+        return [torch.cat(layer) for layer in zip(*(self._one(*pair) for pair in pairs), strict=True)]
+
+    def _one(self, index: int, image: Tensor) -> list[Tensor]:
+        found = self.kept.get(index) or self.network.features(image[None])[DEEP]
+        if (len(self.kept) + 1) * sum(layer.nbytes for layer in found) <= _KEPT_BYTES:
+            self.kept[index] = found
+        return found
+
+
+class Objective:
+    """The losses of both phases of one fit. ``perceptual`` is None where that term is left out."""
+
+    def __init__(
+        self, network: NdpNetwork, textures: Textures, perceptual: PerceptualLoss | None, defect_perception: bool
+    ) -> None:
+        self.network, self.textures = network, textures
+        self.perceptual, self.defect_perception = perceptual, defect_perception
+        self.normal = NormalFeatures(network)
 
     def first_phase(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 14: normal images are reconstructed, and features should change where an image is damaged."""
@@ -96,7 +123,7 @@ class Objective:
         reconstructions = network.decoder(repaired)
         terms = self._likeness(images, reconstructions)
         if network.attention is not None:
-            terms["feature_repair"] = feature_repair_loss(repaired, network.features(images)[DEEP])
+            terms["feature_repair"] = feature_repair_loss(repaired, self.normal.of(batch))
         if network.segmentation is not None:
             logits = network.segmentation(features, network.shallow(reconstructions))
             terms["segmentation"] = segmentation_loss(logits, masks)
