@@ -142,7 +142,7 @@ class NdpNet(Method):
         with stage("preprocess"):
             images = self.geometry.to_input(images.to(self.context.device))
         with stage("backbone"):
-            features = self.network.encoder(images)
+            features = self.network.features(images)
         reconstructions = self.network.decoder(self.network.repair(features))
         maps = self._compare(images, features, reconstructions)
         maps = median_filter(mean_filter(maps, _FILTER), _FILTER).cpu()

@@ -94,8 +94,14 @@ class DeepFeatures(nn.Module):
     def forward(self, encoder: Encoder, features: Tensor, reconstructed: Tensor) -> Tensor:
         """The mean L1 distance of ``features``, which are the encoder's of I_a, to the extractor's of I_r."""
         if self.is_copied:
-            self.extractor.load_state_dict(encoder.state_dict())
+            self._copy(encoder)
         return l1_loss(self.extractor(reconstructed), features)
+
+    @torch.no_grad()
+    def _copy(self, encoder: Encoder) -> None:
+        """All at once: ``load_state_dict`` copies tensor by tensor. Statistics stay, as batch norms use those of the
+        batch while they train."""
+        torch._foreach_copy_(list(self.extractor.parameters()), list(encoder.parameters()))
 
 
 # --- defect prediction (Sec. 3.3) -------------------------------------------------------------------------------------

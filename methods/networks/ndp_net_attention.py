@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import fold, mse_loss, normalize, unfold
+from torch.nn.functional import conv2d, fold, mse_loss, normalize, unfold
 
 PATCHES = (4, 2)  # sides K of the patches that are matched
 _KERNEL = 5  # m; the paper wants it larger than the largest K
@@ -50,12 +50,25 @@ class FeatureFusion(nn.Module):
 
     def weights(self, maps: Sequence[Tensor]) -> Tensor:
         """Eq. 6 and 7: weights [3, B, C, H, W] that sum to 1 over the three maps [B, C, H, W]."""
-        compressed = self.compress(torch.stack(list(maps)).sum(0)).relu()
-        return torch.stack([attend(compressed) for attend in self.attend]).softmax(0)
+        return self._weights(_side_by_side(maps)).permute(3, 0, 4, 1, 2)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Eq. 8: [B, C, H, W] of three maps of that shape."""
-        return (self.weights(maps) * torch.stack(list(maps))).sum(0)
+        """Eq. 8: [B, C, H, W] of three maps of that shape, channels last in memory."""
+        stacked = _side_by_side(maps)
+        return (self._weights(stacked) * stacked).sum(3).permute(0, 3, 1, 2)
+
+    def _weights(self, stacked: Tensor) -> Tensor:
+        """The weights [B, H, W, 3, C] of maps in that order. The three convolutions go as one: they see the same."""
+        compressed = self.compress(stacked.sum(3).permute(0, 3, 1, 2)).relu()
+        kernels, biases = (torch.cat([getattr(each, name) for each in self.attend]) for name in ("weight", "bias"))
+        attention: Tensor = conv2d(compressed, kernels, biases, padding=_KERNEL // 2)
+        weights: Tensor = attention.permute(0, 2, 3, 1).unflatten(3, (3, -1)).softmax(3)
+        return weights
+
+
+def _side_by_side(maps: Sequence[Tensor]) -> Tensor:
+    """Maps [B, C, H, W] as [B, H, W, 3, C]: the layout channels last, which the convolutions before and after have."""
+    return torch.stack([layer.permute(0, 2, 3, 1) for layer in maps], 3)
 
 
 class ReferenceAttention(nn.Module):

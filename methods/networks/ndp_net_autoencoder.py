@@ -7,10 +7,12 @@ has the input's size, as Eq. 11 asks; widths double from layer to layer and stay
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 _SMALLEST_RANGE = 1e-6  # of a map that is normalised: where nothing differs it stays at 0
 
@@ -29,7 +31,7 @@ class Encoder(nn.Module):
         before = (3, *channels[:-1])
         strides = (1, 2, 2, 2, 2)
         self.layers = nn.ModuleList(
-            nn.Sequential(convolution(inputs, outputs, stride), convolution(outputs, outputs))
+            nn.Sequential(Convolution(inputs, outputs, stride), Convolution(outputs, outputs))
             for inputs, outputs, stride in zip(before, channels, strides, strict=True)
         )
 
@@ -39,6 +41,20 @@ class Encoder(nn.Module):
         for layer in self.layers[:depth]:
             features.append(layer(features[-1]))
         return features[1:]
+
+    def frozen(self) -> Encoder:
+        """A copy with the weights as they are, whose batch norms have become part of the convolutions.
+
+        It gives what this one gives in evaluation mode; gradients reach what it is given, and no weight.
+        """
+        copy = deepcopy(self).eval().requires_grad_(False)
+        for block in [module for module in copy.modules() if isinstance(module, Convolution)]:
+            kernel, norm = block[0], block[1]
+            assert isinstance(kernel, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            block[0] = fuse_conv_bn_eval(kernel, norm)
+            del block[1]
+        return copy.requires_grad_(False)
 
 
 class Decoder(nn.Module):
@@ -50,13 +66,13 @@ class Decoder(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         first, second, third, fourth, fifth = layer_channels(width)
-        self.to_fourth, self.join_fourth = _doubling(fifth, fourth), convolution(2 * fourth, fourth)
-        self.to_third, self.join_third = _doubling(fourth, third), convolution(2 * third, third)
+        self.to_fourth, self.join_fourth = _doubling(fifth, fourth), Convolution(2 * fourth, fourth)
+        self.to_third, self.join_third = _doubling(fourth, third), Convolution(2 * third, third)
         self.to_image = nn.Sequential(
             _doubling(third, second),
-            convolution(second, second),
+            Convolution(second, second),
             _doubling(second, first),
-            convolution(first, first),
+            Convolution(first, first),
             nn.Conv2d(first, 3, 3, padding=1),
             nn.Sigmoid(),
         )
@@ -70,13 +86,15 @@ class Decoder(nn.Module):
         return image
 
 
-def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+class Convolution(nn.Sequential):
     """A 3x3 convolution, batch norm and ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
 
 
 def feature_gap(one: Tensor, other: Tensor) -> Tensor:

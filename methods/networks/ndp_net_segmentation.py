@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pybench.images.score_maps import upsample
 from pybench.training.losses import focal_loss
 
-from .ndp_net_autoencoder import convolution, layer_channels, resized_mask
+from .ndp_net_autoencoder import Convolution, layer_channels, resized_mask
 
 SCALES = 3  # the encoder's first layers, which are compared
 _WEIGHTS = (0.2, 0.2, 0.6)  # lambda of Eq. 11
@@ -55,4 +55,4 @@ def _sub_network(channels: int) -> nn.Sequential:
     last = nn.Conv2d(channels, 1, 3, padding=1)
     assert last.bias is not None
     nn.init.constant_(last.bias, math.log(_PRIOR / (1 - _PRIOR)))
-    return nn.Sequential(convolution(2 * channels, channels), last)
+    return nn.Sequential(Convolution(2 * channels, channels), last)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import torchvision
+from timm.models import FeatureListNet
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -43,6 +44,7 @@ def feature_maps(network: Any, name: str, layers: tuple[int, ...], *, before_rel
         is_resnet = isinstance(network, torchvision.models.ResNet)
         return _stage_ends(_stages(network), name, layers, before_relu=before_relu and is_resnet)
     taps = _positions(network.feature_info.reduction(), name, layers)
+    _drop_after(network, network.feature_info.module_name()[max(taps)])
     return lambda images: _chosen(network(images), taps)
 
 
@@ -64,6 +66,23 @@ def check_layers(name: str, layers: tuple[int, ...]) -> None:
 
 def _chosen(maps: list[Tensor], taps: list[int]) -> list[Tensor]:
     return [maps[tap] for tap in taps]
+
+
+def _drop_after(network: Any, place: str) -> None:
+    """Remove the stages after the one that gives the last map: timm computes all, whichever maps are asked for.
+
+    Two kinds of networks go through their stages in order and end where there are no more: those whose modules are the
+    stages, and those with a sequence of blocks. Others stay as they are.
+    """
+    if isinstance(network, FeatureListNet):
+        stages, last = network, place.replace(".", "_")
+    elif place.startswith("blocks.") and isinstance(getattr(network, "blocks", None), nn.Sequential):
+        stages, last = network.blocks, place.removeprefix("blocks.")
+    else:
+        return
+    names = [name for name, _ in stages.named_children()]
+    for name in names[names.index(last) + 1 :] if last in names else []:
+        delattr(stages, name)
 
 
 def _positions(strides: list[int], name: str, layers: tuple[int, ...]) -> list[int]:

@@ -51,6 +51,17 @@ def test_a_layer_is_the_last_output_of_its_stride() -> None:
             torch.testing.assert_close(found, layer)
 
 
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18", "mobilenetv3_small_050", "convnext_atto"])
+def test_what_comes_after_the_last_layer_of_a_timm_network_is_left_out(name: str) -> None:
+    network = create(f"timm/{name}", pretrained=False).eval()
+    with torch.inference_mode():
+        expected = dict(zip(network.feature_info.reduction(), network(IMAGES), strict=True))  # type: ignore[union-attr,operator]
+        whole = sum(1 for _ in network.modules())
+        taken = feature_maps(network, f"timm/{name}", (1, 3), before_relu=False)(IMAGES)
+    assert sum(1 for _ in network.modules()) < whole
+    torch.testing.assert_close(taken, [expected[4], expected[16]], rtol=0, atol=0)
+
+
 def test_before_relu_is_the_same_up_to_the_relu() -> None:
     before, after = backbone(before_relu=True)(IMAGES), backbone()(IMAGES)
     for raw, rectified in zip(before, after, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from pybench.training.losses import focal_loss, ssim_map
 
@@ -46,6 +47,32 @@ def test_ssim_map_is_its_formula_at_every_pixel() -> None:
     found = ssim_map(*(torch.from_numpy(image[None]).float() for image in (one, other)))
     assert found.shape == (1, 1, 14, 12)
     np.testing.assert_allclose(found[0, 0].numpy(), expected, atol=2e-5)
+
+
+def test_ssim_map_and_its_gradients_are_those_of_torchmetrics() -> None:
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.rand(2, 2, 3, 24, 18, generator=generator)
+    results = []
+    for channel_by_channel in (False, True):
+        x, y = one.clone().requires_grad_(), other.clone().requires_grad_()
+        if channel_by_channel:
+            flat = x.flatten(0, 1)[:, None], y.flatten(0, 1)[:, None]
+            _, full = structural_similarity_index_measure(*flat, data_range=1.0, return_full_image=True)
+            similarity = full.view_as(x).mean(1, keepdim=True)
+        else:
+            similarity = ssim_map(x, y)
+        results.append((similarity, *torch.autograd.grad(similarity.square().sum(), (x, y))))
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_ssim_map_can_be_trained_with_after_a_prediction_of_that_size() -> None:
+    images = torch.rand(2, 1, 3, 20, 21, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        ssim_map(*images)
+    one = images[0].clone().requires_grad_()
+    ssim_map(one, images[1]).mean().backward()
+    assert one.grad is not None
 
 
 def test_ssim_map_of_an_image_with_itself_is_one() -> None:

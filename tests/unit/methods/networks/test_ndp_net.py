@@ -48,3 +48,18 @@ def test_reconstruction_has_a_hundred_times_the_weight() -> None:
     found = objective(network, defect_perception=False).first_phase(batch(images))["reconstruction"]
     reconstructed = network.decoder(network.encoder(images)[2:])
     torch.testing.assert_close(found, 100 * (reconstructed - images).square().mean())
+
+
+def test_features_of_normal_images_are_made_once_and_are_those_of_the_encoder() -> None:
+    torch.manual_seed(0)
+    network, images = NdpNetwork(2, attention=True, segmentation=False).eval(), PLANT.train.stack[:3]
+    network.refer_to(images[0])
+    normal = objective(network).normal
+    expected = network.features(images)[2:]
+    for chosen in ((2, 0), (0, 1), (1, 2)):
+        chosen_images = images[list(chosen)]
+        if chosen == (1, 2):
+            chosen_images = torch.zeros_like(chosen_images)  # both are known by now
+        found = normal.of(Batch(chosen_images, np.random.default_rng(0), 0.0, indices=chosen))
+        for layer, whole in zip(found, expected, strict=True):
+            torch.testing.assert_close(layer, whole[list(chosen)], rtol=1e-4, atol=1e-6)

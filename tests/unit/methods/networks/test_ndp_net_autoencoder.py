@@ -39,6 +39,25 @@ def test_a_shallow_pass_gives_the_first_layers() -> None:
         torch.testing.assert_close(shallow, layer)
 
 
+def test_the_frozen_encoder_gives_the_same_features_and_gradients() -> None:
+    torch.manual_seed(0)
+    encoder, images = Encoder(4), values(2, 3, 64, 64)
+    encoder(values(4, 3, 64, 64, seed=1))  # batch norms that have seen something
+    encoder.eval()
+    frozen = encoder.frozen()
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in frozen.modules())
+    gradients = []
+    for each in (encoder, frozen):
+        given = images.clone().requires_grad_()
+        features = each(given)
+        torch.stack([layer.square().mean() for layer in features]).sum().backward()
+        gradients.append(given.grad)
+    for found, expected in zip(frozen(images), encoder(images), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-8)
+
+
 def test_defect_perception_by_hand() -> None:
     """Two channels, one layer of 2x2: gaps 0, 1, 4 and 5 are brought to 0, 0.2, 0.8 and 1."""
     normal = torch.zeros(1, 2, 2, 2)
