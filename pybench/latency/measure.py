@@ -10,6 +10,7 @@ import os
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from pybench import registry
 from pybench.disk.source_hash import hash_with_imports
-from pybench.latency.fresh_process import MeasurementError, ask
+from pybench.latency.fresh_process import FreshProcess, MeasurementError
 from pybench.latency.percentiles import differ, interval, timing
 from pybench.latency.worker import Fit, Fitted, Time, Timed
 from pybench.machine.environment import environment, usable_cores
@@ -99,26 +100,7 @@ def _measure(job: Job, protocol: LatencyProtocol, workspace: Path, started: str)
     job = replace(job, samples=job.samples or load_samples(job.spec, job.data_root))
     file, origin = _state(job, workspace)
 
-    def timed(threads: int, *, is_headline: bool, batch_sizes: tuple[int, ...] = ()) -> Timed:
-        share = protocol.processes
-        order = Time(
-            job,
-            file,
-            threads,
-            least=math.ceil(_LEAST_CALLS / share),
-            calls=math.ceil(protocol.calls / share),
-            seconds=protocol.seconds / share,
-            is_headline=is_headline,
-            batch_sizes=batch_sizes,
-        )
-        return ask(order, threads, Timed)
-
-    last = protocol.processes - 1
-    runs = [
-        timed(cores, is_headline=True, batch_sizes=protocol.batch_sizes if number == last else ())
-        for number in range(protocol.processes)
-    ]
-    one_thread = timed(1, is_headline=False) if cores > 1 else runs[0]
+    runs, one_thread = _timed(job, protocol, file, cores)
     end_to_end, processes = _pooled([run.end_to_end_ms for run in runs]), [_process(run) for run in runs]
     stages, stage_calls = _stages(runs)
     others = max(run.share_of_others for run in [*runs, one_thread])
@@ -153,12 +135,44 @@ def _measure(job: Job, protocol: LatencyProtocol, workspace: Path, started: str)
     )
 
 
+def _timed(job: Job, protocol: LatencyProtocol, file: Path, cores: int) -> tuple[list[Timed], Timed]:
+    """What processes with all cores measured, and one with a single thread: they start together, and take turns."""
+
+    def order(threads: int, *, is_headline: bool, batch_sizes: tuple[int, ...] = ()) -> Time:
+        share = protocol.processes
+        return Time(
+            job,
+            file,
+            threads,
+            least=math.ceil(_LEAST_CALLS / share),
+            calls=math.ceil(protocol.calls / share),
+            seconds=protocol.seconds / share,
+            is_headline=is_headline,
+            batch_sizes=batch_sizes,
+        )
+
+    last = protocol.processes - 1
+    orders = [
+        order(cores, is_headline=True, batch_sizes=protocol.batch_sizes if number == last else ())
+        for number in range(protocol.processes)
+    ]
+    if cores > 1:
+        orders.append(order(1, is_headline=False))
+    with ExitStack() as stack:
+        processes = [stack.enter_context(FreshProcess(each, each.threads)) for each in orders]
+        for process in processes:
+            process.wait_until_ready()
+        timed = [process.ask(Timed) for process in processes]
+    return timed[: protocol.processes], timed[-1] if cores > 1 else timed[0]
+
+
 def _state(job: Job, workspace: Path) -> tuple[Path, str]:
     """The file of the fitted state, and where it comes from."""
     file, origin = fitted_states.find(job.origin)
     if file is not None:
         return file, origin
-    made = ask(Fit(job, workspace / "state.pt"), job.spec.resources.threads, Fitted)
+    with FreshProcess(Fit(job, workspace / "state.pt"), job.spec.resources.threads) as process:
+        made = process.ask(Fitted)
     return made.file, "; ".join(filter(None, [f"fitted for this measurement ({origin})", made.remark]))
 
 

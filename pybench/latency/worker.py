@@ -1,6 +1,7 @@
 """A fresh process that fits a method, or loads a fitted one and times it: ``python -m pybench.latency.worker FOLDER``.
 
 FOLDER/order          what to do, pickled by the process that waits for it (``pybench.latency.fresh_process``)
+FOLDER/ready          is there as soon as this process has imported what it needs, and waits for ``BEGIN`` on its input
 FOLDER/answer.json    the result; once calls are timed, it is written again for each batch size that is tried
 
 It ends when its standard input is closed: the process that waited for it is gone.
@@ -40,6 +41,7 @@ from pybench.trial.failures import status_and_reason
 from pybench.trial.job import Job
 from pybench.types import Method
 
+BEGIN = b"\n"
 _WARM_UP = (10, 1.0)  # calls and seconds before the headline's
 _SHORT_WARM_UP = (3, 0.2)  # before others
 _RECORDED_EVERY = 3  # calls with stages lie between calls without, so that both see the same machine
@@ -109,7 +111,6 @@ class Failed(BaseModel):
 
 def main(folder: Path) -> None:
     """Carry out the order in a folder, and write the answer there."""
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
     def answer(content: BaseModel) -> None:
         atomic_files.write(folder / "answer.json", content.model_dump_json().encode())
@@ -118,6 +119,8 @@ def main(folder: Path) -> None:
     try:
         for plugins in order.job.plugins:
             registry.add_plugins(plugins)
+        registry.load("method", order.job.spec.method)  # its imports are no part of loading a state
+        _wait_for_turn(folder)
         if isinstance(order, Fit):
             answer(_fit(order))
         else:
@@ -125,6 +128,13 @@ def main(folder: Path) -> None:
     except Exception as error:
         status, reason = status_and_reason(error)
         answer(Failed(status=status, reason=reason, traceback=traceback.format_exc()))
+
+
+def _wait_for_turn(folder: Path) -> None:
+    (folder / "ready").touch()
+    if sys.stdin.buffer.read(len(BEGIN)) != BEGIN:
+        os._exit(1)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
 def _exit_with_parent() -> None:
@@ -152,7 +162,6 @@ def _time(order: Time, answer: Callable[[BaseModel], None]) -> None:
     job, device = order.job, order.job.spec.resources.device
     assert job.samples is not None
     images = DecodedImages(job.samples.test)
-    registry.load("method", job.spec.method)  # its imports are no part of loading a state
     clock = _Clock(device)
     method, load_ms = clock.measured(partial(_loaded, order))
     decoded = images[0][None]

@@ -104,6 +104,14 @@ def test_errors_are_returned(make_job: MakeJob, method: str, minutes: float, sta
     assert ("the lamp is broken" in found.traceback) == (method == "raising")
 
 
+def test_a_process_that_is_not_ready_in_time_is_a_timeout(make_job: MakeJob) -> None:
+    job = make_job("difference")
+    assert run_trial(job).record.status == "ok"
+    found = measure.measure(replace(job, minutes=0.001), QUICK)
+    assert isinstance(found, LatencyFailure)
+    assert (found.status, found.reason) == ("timeout", "took longer than 0.001 minutes")
+
+
 def process(median: float, width: float) -> ProcessTiming:
     low, high = median - width, median + width
     return ProcessTiming(
