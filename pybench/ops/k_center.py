@@ -78,7 +78,7 @@ def make_sketches(points: Tensor) -> Tensor:
     centre = sample.mean(0)
     sample -= centre
     start = torch.randn(points.shape[1], SKETCH - 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    directions = torch.linalg.qr(sample.T @ (sample @ start.to(points.device))).Q
+    directions = torch.linalg.qr(sample.T @ (sample @ start)).Q
     sketches = points.new_empty(len(points), SKETCH)
     for block, written in zip(points.split(BLOCK), sketches.split(BLOCK), strict=True):
         centred = block.double() - centre

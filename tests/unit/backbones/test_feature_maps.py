@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -53,9 +55,9 @@ def test_a_layer_is_the_last_output_of_its_stride() -> None:
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18", "mobilenetv3_small_050", "convnext_atto"])
 def test_what_comes_after_the_last_layer_of_a_timm_network_is_left_out(name: str) -> None:
-    network = create(f"timm/{name}", pretrained=False).eval()
+    network: Any = create(f"timm/{name}", pretrained=False).eval()
     with torch.inference_mode():
-        expected = dict(zip(network.feature_info.reduction(), network(IMAGES), strict=True))  # type: ignore[union-attr,operator]
+        expected = dict(zip(network.feature_info.reduction(), network(IMAGES), strict=True))
         whole = sum(1 for _ in network.modules())
         taken = feature_maps(network, f"timm/{name}", (1, 3), before_relu=False)(IMAGES)
     assert sum(1 for _ in network.modules()) < whole
